@@ -1,0 +1,1 @@
+//! The `torc` commands: parsing and printing.

@@ -1,0 +1,3 @@
+//! What flags and environment say, as plain values.
+
+pub mod telemetry;

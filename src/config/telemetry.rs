@@ -1,0 +1,1 @@
+//! The telemetry part of the configuration.

@@ -1,0 +1,1 @@
+//! The rules: commands, reads, effects.

@@ -1,0 +1,2 @@
+//! torc-server.
+fn main() {}

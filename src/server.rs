@@ -1,0 +1,1 @@
+//! Joins store, engine and router into a running server.

@@ -1,0 +1,1 @@
+//! The signal to stop, handed to every long-lived task.

@@ -1,0 +1,1 @@
+//! Resources of our own in tokio-console.

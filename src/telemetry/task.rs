@@ -1,0 +1,1 @@
+//! Spawning with names, so that tokio-console shows what a task is.
