@@ -1,1 +1,38 @@
-//! The types on the wire.
+//! The types on the wire, as Torc 1.0.0 has them: what both server and clients see.
+//!
+//! Absent optional fields are omitted, never `null`. Nothing here knows a
+//! database, a socket or a rule; the one exception is a status's own table of
+//! what counts as complete, which both sides need.
+
+pub mod claims;
+pub mod compute_nodes;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod jobs;
+pub mod page;
+pub mod resource_requirements;
+pub mod results;
+pub mod status;
+pub mod system;
+pub mod user_data;
+pub mod workflow_config;
+pub mod workflows;
+
+pub use status::JobStatus;
+
+/// The path under which the whole API lives.
+pub const BASE_PATH: &str = "/torc-service/v1";
+
+/// The contract's version, compared by published clients before every command.
+pub const API_VERSION: &str = "0.23.0";
+
+/// Header with which a client names a claim or a completion, so that repeating it is safe.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Identifies a workflow.
+pub type WorkflowId = i64;
+/// Identifies a job.
+pub type JobId = i64;
+/// Counts the runs of a workflow; 0 until the first reset.
+pub type RunId = i64;
