@@ -6,18 +6,20 @@
 
 pub mod backend;
 pub mod command;
-pub mod compute_nodes;
+//TMP pub mod compute_nodes;
 pub mod convert;
 pub mod effects;
 pub mod error;
 pub mod events;
-pub mod files;
+//TMP pub mod files;
 pub mod graph;
+pub mod job_inputs;
+pub mod job_links;
 pub mod jobs;
 pub mod open;
 pub mod paging;
-pub mod ready;
 pub mod reads;
+pub mod ready;
 pub mod resource_requirements;
 pub mod results;
 pub mod rows;
@@ -25,7 +27,8 @@ pub mod run_state;
 pub mod snapshot;
 pub mod sql;
 pub mod tx;
-pub mod user_data;
+//TMP pub mod user_data;
+pub mod workflow_status;
 pub mod workflows;
 pub mod writer;
 

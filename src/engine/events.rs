@@ -117,7 +117,12 @@ impl Command for CreateEvent {
         let mut event = self.0;
         access::workflow(tx, event.workflow_id)?;
         event.timestamp = clock::now_ms();
-        event.id = Some(rows::insert(tx, event.workflow_id, event.timestamp, &event.data)?);
+        event.id = Some(rows::insert(
+            tx,
+            event.workflow_id,
+            event.timestamp,
+            &event.data,
+        )?);
         Ok(event)
     }
 }
@@ -238,8 +243,14 @@ impl Engine {
     ///
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
-    pub async fn delete_events(&self, workflow_id: i64) -> Result<DeleteCountResponse, EngineError> {
+    pub async fn delete_events(
+        &self,
+        workflow_id: i64,
+    ) -> Result<DeleteCountResponse, EngineError> {
         let count = self.submit(DeleteEvents(workflow_id)).await?;
-        Ok(DeleteCountResponse { count, deleted_count: None })
+        Ok(DeleteCountResponse {
+            count,
+            deleted_count: None,
+        })
     }
 }

@@ -29,19 +29,28 @@ impl From<EngineError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self.0 {
-            EngineError::NotFound(message) => {
-                body(StatusCode::NOT_FOUND, json!({"error": "NotFound", "message": message}))
-            }
-            EngineError::Invalid { message, field: None } => {
-                body(StatusCode::UNPROCESSABLE_ENTITY, json!({"message": message}))
-            }
-            EngineError::Invalid { message, field: Some((field, value)) } => body(
+            EngineError::NotFound(message) => body(
+                StatusCode::NOT_FOUND,
+                json!({"error": "NotFound", "message": message}),
+            ),
+            EngineError::Invalid {
+                message,
+                field: None,
+            } => body(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({"message": message}),
+            ),
+            EngineError::Invalid {
+                message,
+                field: Some((field, value)),
+            } => body(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({"message": message, "field": field, "value": value}),
             ),
-            EngineError::Conflict(message) => {
-                body(StatusCode::CONFLICT, json!({"error": "Conflict", "message": message}))
-            }
+            EngineError::Conflict(message) => body(
+                StatusCode::CONFLICT,
+                json!({"error": "Conflict", "message": message}),
+            ),
             EngineError::Store(error) => store(&error),
         }
     }
@@ -54,7 +63,9 @@ fn store(error: &StoreError) -> Response {
             StatusCode::SERVICE_UNAVAILABLE,
             json!({"error": "ServiceUnavailable", "message": error.to_string()}),
         );
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, RETRY_AFTER);
         return response;
     }
     tracing::error!("a request failed: {error}");

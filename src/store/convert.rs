@@ -63,14 +63,18 @@ pub fn labels_to_column(labels: &[String]) -> Option<String> {
     serde_json::to_string(&labels).ok()
 }
 
-/// Labels of a column; none for a null or empty one.
+/// Labels of a column: a JSON array, or words joined by commas in a file of
+/// another program; none for a null or empty one.
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] when it does not parse.
+/// [`StoreError::Corrupt`] when an array does not parse.
 pub fn labels_from_column(text: Option<&str>) -> Result<Vec<String>, StoreError> {
     match text {
         None | Some("") => Ok(Vec::new()),
-        Some(text) => Ok(from_json("labels", Some(text))?.unwrap_or_default()),
+        Some(text) if text.starts_with('[') => {
+            Ok(from_json("labels", Some(text))?.unwrap_or_default())
+        }
+        Some(text) => Ok(text.split(',').map(str::to_owned).collect()),
     }
 }

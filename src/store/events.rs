@@ -17,7 +17,10 @@ use crate::wire::page::{Page, Paging};
 table!("event", event::Model, [workflow_id, timestamp, data]);
 
 const SET_DATA: Sql = Sql::new("event.set_data", "UPDATE event SET data = ?2 WHERE id = ?1");
-const DELETE_ALL: Sql = Sql::new("event.delete_all", "DELETE FROM event WHERE workflow_id = ?");
+const DELETE_ALL: Sql = Sql::new(
+    "event.delete_all",
+    "DELETE FROM event WHERE workflow_id = ?",
+);
 const INSERT: Sql = Sql::new(
     "event.insert",
     "INSERT INTO event (workflow_id, timestamp, data) VALUES (?1, ?2, ?3)",
@@ -91,7 +94,11 @@ pub fn delete_all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<i64, StoreError>
 ///
 /// What the database says.
 pub async fn read(conn: &ReadConn, id: i64) -> Result<Option<EventModel>, StoreError> {
-    Entity::find_by_id(id).one(conn).await?.map(to_wire).transpose()
+    Entity::find_by_id(id)
+        .one(conn)
+        .await?
+        .map(to_wire)
+        .transpose()
 }
 
 /// A page of a workflow's events.
@@ -110,11 +117,14 @@ pub async fn list(
     }
     if let Some(category) = &query.category {
         // SQLite's own; PostgreSQL spells it data ->> 'category'.
-        select = select.filter(
-            Expr::cust("json_extract(data, '$.category')").eq(category.as_str()),
-        );
+        select =
+            select.filter(Expr::cust("json_extract(data, '$.category')").eq(category.as_str()));
     }
     let found = page(conn, select, paging, Column::Id, |_| true).await?;
-    let items = found.rows.into_iter().map(to_wire).collect::<Result<_, _>>()?;
+    let items = found
+        .rows
+        .into_iter()
+        .map(to_wire)
+        .collect::<Result<_, _>>()?;
     Ok(Page::new(items, paging.offset, found.total))
 }

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use migration::MigratorTrait;
 use sea_orm::{ConnectOptions, Database};
 
+use super::Reads;
 use super::backend::{self, Synchronous};
 use super::writer::{Perform, Writer};
-use super::{Reads, StoreError};
 
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -108,7 +108,11 @@ impl Store {
         let conn = backend::open_writer(&path, synchronous).map_err(|e| unusable(&path, &e))?;
         let mut readers = Vec::new();
         for _ in 0..options.readers.max(1) {
-            readers.push(backend::open_reader(&path).await.map_err(|e| unusable(&path, &e))?);
+            readers.push(
+                backend::open_reader(&path)
+                    .await
+                    .map_err(|e| unusable(&path, &e))?,
+            );
         }
         let (writer, thread) = Writer::start(conn, options.queue_capacity, perform)
             .map_err(|error| unusable(&path, &error))?;
@@ -139,7 +143,8 @@ impl Store {
         self.reads.close().await;
         self.writer.stop().await;
         if let Some(thread) = self.thread.take() {
-            let joined = crate::telemetry::task::spawn_blocking("store-close", move || thread.join());
+            let joined =
+                crate::telemetry::task::spawn_blocking("store-close", move || thread.join());
             if !matches!(joined.await, Ok(Ok(()))) {
                 tracing::error!("the writer thread ended with a panic");
             }
@@ -209,7 +214,9 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
         .max_connections(1)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |_| backend::migration_options(&file));
-    let db = Database::connect(options).await.map_err(|e| unusable(path, &e))?;
+    let db = Database::connect(options)
+        .await
+        .map_err(|e| unusable(path, &e))?;
     let migrated = migration::Migrator::up(&db, None).await;
     let closed = db.close().await;
     migrated.and(closed).map_err(|e| unusable(path, &e))

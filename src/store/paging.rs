@@ -2,7 +2,8 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr};
 use sea_orm::{
-    ColumnTrait, EntityTrait, Iterable, Iden, Order, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, Iden, Iterable, Order, PaginatorTrait, QueryOrder, QuerySelect,
+    Select,
 };
 
 use super::{ReadConn, StoreError};
@@ -34,7 +35,11 @@ where
     E::Model: Sync,
 {
     let total = i64::try_from(query.clone().count(conn).await?).unwrap_or(i64::MAX);
-    let order = if paging.reverse_sort { Order::Desc } else { Order::Asc };
+    let order = if paging.reverse_sort {
+        Order::Desc
+    } else {
+        Order::Asc
+    };
     let column = paging
         .sort_by
         .as_deref()

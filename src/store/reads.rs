@@ -76,7 +76,11 @@ impl Reads {
         use sqlx::Connection;
         self.inner.permits.close();
         let idle = std::mem::take(
-            &mut *self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner),
+            &mut *self
+                .inner
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
         );
         for conn in idle {
             if let Err(error) = conn.close().await {
@@ -108,7 +112,11 @@ impl Drop for ReadConn {
 }
 
 impl ReadConn {
-    async fn fetch(&self, statement: Statement, first_only: bool) -> Result<Vec<QueryResult>, DbErr> {
+    async fn fetch(
+        &self,
+        statement: Statement,
+        first_only: bool,
+    ) -> Result<Vec<QueryResult>, DbErr> {
         let start = Instant::now();
         let mut held = self.conn.lock().await;
         let conn = held.as_mut().ok_or_else(gone)?;
@@ -119,7 +127,10 @@ impl ReadConn {
                 .await
                 .map(|row| row.map(QueryResult::from).into_iter().collect())
         } else {
-            conn.fetch(query).map_ok(QueryResult::from).try_collect().await
+            conn.fetch(query)
+                .map_ok(QueryResult::from)
+                .try_collect()
+                .await
         };
         phase::statement(self.id, start.elapsed());
         rows.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))

@@ -55,9 +55,18 @@ fn make<T: Table>() -> Statements {
     let marks = vec!["?"; T::COLUMNS.len()].join(", ");
     let sets = T::COLUMNS.join(" = ?, ");
     Statements {
-        get: sql("get", format!("SELECT id, {columns} FROM {name} WHERE id = ?")),
-        insert: sql("insert", format!("INSERT INTO {name} ({columns}) VALUES ({marks})")),
-        update: sql("update", format!("UPDATE {name} SET {sets} = ? WHERE id = ?")),
+        get: sql(
+            "get",
+            format!("SELECT id, {columns} FROM {name} WHERE id = ?"),
+        ),
+        insert: sql(
+            "insert",
+            format!("INSERT INTO {name} ({columns}) VALUES ({marks})"),
+        ),
+        update: sql(
+            "update",
+            format!("UPDATE {name} SET {sets} = ? WHERE id = ?"),
+        ),
         delete: sql("delete", format!("DELETE FROM {name} WHERE id = ?")),
     }
 }

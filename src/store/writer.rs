@@ -68,10 +68,12 @@ impl Writer {
             bytes: AtomicUsize::new(0),
             resource: Resource::new("Writer", "Sync"),
         });
-        let thread = std::thread::Builder::new().name("torc-writer".to_owned()).spawn({
-            let shared = Arc::clone(&shared);
-            move || run(conn, inbox, &shared, &perform)
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("torc-writer".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || run(conn, inbox, &shared, &perform)
+            })?;
         Ok((Self { queue, shared }, thread))
     }
 
@@ -84,7 +86,12 @@ impl Writer {
     pub async fn submit<C: Command>(&self, command: C) -> Result<C::Reply, C::Error> {
         let bytes = command.bytes();
         let waiting = self.shared.waiting.load(Ordering::Relaxed);
-        if self.shared.bytes.load(Ordering::Relaxed).saturating_add(bytes) > QUEUE_BYTES
+        if self
+            .shared
+            .bytes
+            .load(Ordering::Relaxed)
+            .saturating_add(bytes)
+            > QUEUE_BYTES
             && waiting > 0
         {
             return Err(StoreError::Overloaded { waiting }.into());
@@ -124,7 +131,11 @@ impl Shared {
 
     fn leave(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        phase::writer_queue(self.waiting.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
+        phase::writer_queue(
+            self.waiting
+                .fetch_sub(1, Ordering::Relaxed)
+                .saturating_sub(1),
+        );
     }
 }
 

@@ -81,7 +81,12 @@ impl<C: Command> Queued for Entry<C> {
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {
-        let Self { outcome, reply, span, .. } = *self;
+        let Self {
+            outcome,
+            reply,
+            span,
+            ..
+        } = *self;
         let outcome = match (failure, outcome) {
             // A refusal stands, whatever became of the batch.
             (_, Some(Err(refusal))) => Err(refusal),
@@ -116,7 +121,10 @@ pub(super) fn run(
             None
         }
         Err(failure) => {
-            tracing::error!(commands = names.len(), "a batch was not committed: {failure}");
+            tracing::error!(
+                commands = names.len(),
+                "a batch was not committed: {failure}"
+            );
             Some(failure)
         }
     };
@@ -173,7 +181,9 @@ fn apply(conn: &Connection, entry: &mut dyn Queued) -> Result<Effects, StoreErro
         }
         Err(()) if conn.is_autocommit() => {
             // SQLite itself rolls back on some errors, a full disk among them.
-            Err(StoreError::Disk("the transaction was rolled back".to_owned()))
+            Err(StoreError::Disk(
+                "the transaction was rolled back".to_owned(),
+            ))
         }
         Err(()) => {
             conn.prepare_cached("ROLLBACK TO command")?.execute(())?;
