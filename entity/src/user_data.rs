@@ -11,9 +11,7 @@ pub struct Model {
     pub workflow_id: i64,
     pub name: String,
     pub is_ephemeral: bool,
-    /// JSON, as text. The cast is for files that Torc wrote: there the column is numeric by type, and a document that
-    /// is a bare number comes back as one.
-    #[sea_orm(select_as = "text")]
+    /// JSON.
     pub data: Option<String>,
 }
 

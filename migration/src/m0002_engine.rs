@@ -28,6 +28,15 @@ const COLUMNS: &[Addition] = &[
     ("result", "request_key", "TEXT"),
 ];
 
+/// Torc declares this column as JSON, which SQLite takes for a numeric type: a document that is a bare number is stored
+/// as a number, and reading it as text fails. Done column by column, since remaking the table would cascade.
+const DATA_AS_TEXT: &str = "
+ALTER TABLE user_data ADD COLUMN data_text TEXT;
+UPDATE user_data SET data_text = CAST(data AS TEXT);
+ALTER TABLE user_data DROP COLUMN data;
+ALTER TABLE user_data RENAME COLUMN data_text TO data;
+";
+
 /// Jobs by status. A row may stay with `jobs = 0`: the next job of that status then costs an update in place.
 const STATUS_COUNT: &str = "
 CREATE TABLE IF NOT EXISTS job_status_count (
@@ -62,12 +71,15 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         for &(table, column, definition) in COLUMNS {
-            if !has_column(manager, table, column).await? {
+            if !has_column(manager, table, column, "%").await? {
                 db.execute_unprepared(&format!(
                     "ALTER TABLE {table} ADD COLUMN {column} {definition}"
                 ))
                 .await?;
             }
+        }
+        if has_column(manager, "user_data", "data", "JSON").await? {
+            db.execute_unprepared(DATA_AS_TEXT).await?;
         }
         db.execute_unprepared(STATUS_COUNT).await?;
         db.execute_unprepared(indexes::JOB).await?;
@@ -85,14 +97,20 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `SchemaManager::has_column` reads `pragma_table_info`, which leaves generated columns out.
-async fn has_column(manager: &SchemaManager<'_>, table: &str, column: &str) -> Result<bool, DbErr> {
+/// Whether there is such a column, with a declared type like `kind`. (`SchemaManager::has_column` reads
+/// `pragma_table_info`, which leaves generated columns out.)
+async fn has_column(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    column: &str,
+    kind: &str,
+) -> Result<bool, DbErr> {
     let found = manager
         .get_connection()
         .query_one_raw(Statement::from_sql_and_values(
             DbBackend::Sqlite,
-            "SELECT 1 FROM pragma_table_xinfo(?) WHERE name = ?",
-            [table.into(), column.into()],
+            "SELECT 1 FROM pragma_table_xinfo(?) WHERE name = ? AND type LIKE ?",
+            [table.into(), column.into(), kind.into()],
         ))
         .await?;
     Ok(found.is_some())

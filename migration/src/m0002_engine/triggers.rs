@@ -27,8 +27,8 @@ END;
 /// Keeps `job.blockers`.
 ///
 /// A deleted job takes itself off its dependents before it goes. Its links go after it (by the cascade, or by hand),
-/// and their trigger counts only a blocker that still exists, so nothing is subtracted twice. While a whole workflow is
-/// deleted its row is gone first, and the dependents, which are about to go too, are left alone.
+/// and their trigger counts only a blocker that still exists, so nothing is subtracted twice. A link to a job that does
+/// not exist yet, which foreign keys forbid, is not seen when the job comes.
 pub const BLOCKERS: &str = "
 CREATE TRIGGER IF NOT EXISTS job_status_blockers AFTER UPDATE OF status ON job
 WHEN (OLD.status BETWEEN 5 AND 8) <> (NEW.status BETWEEN 5 AND 8) BEGIN
@@ -37,7 +37,7 @@ WHEN (OLD.status BETWEEN 5 AND 8) <> (NEW.status BETWEEN 5 AND 8) BEGIN
 END;
 
 CREATE TRIGGER IF NOT EXISTS job_delete_blockers BEFORE DELETE ON job
-WHEN OLD.status NOT BETWEEN 5 AND 8 AND EXISTS (SELECT 1 FROM workflow WHERE id = OLD.workflow_id) BEGIN
+WHEN OLD.status NOT BETWEEN 5 AND 8 BEGIN
     UPDATE job SET blockers = blockers - 1
     WHERE id IN (SELECT job_id FROM job_depends_on WHERE depends_on_job_id = OLD.id) AND id <> OLD.id;
 END;
