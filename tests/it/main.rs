@@ -1,5 +1,7 @@
 //! Integration tests, in one binary: they use the public surface alone.
 
+mod bad_input;
+mod bad_start;
 mod claims;
 mod job_runs;
 mod support;
