@@ -3,14 +3,17 @@
 /// Indexes of `job`. A change of status pays for `job_status` and for the partial ones that it enters or leaves; the
 /// others are written when a job is created or claimed.
 ///
-/// - `job_ready`: ready jobs in the order of a claim, one run of ids per claim group.
+/// - `job_ready`: ready jobs in the order of a claim, one run of ids per claim group. From group to group in two steps,
+///   `priority = ? AND claim_group < ?`, then `priority < ?`: SQLite begins a search by `(priority, claim_group) < (?, ?)`
+///   inside the group of the bound and walks through all its jobs.
 /// - `job_decidable`: blocked jobs whose dependencies have all ended.
-/// - `job_unprocessed`: endings that the sweep has not looked at.
-/// - `job_workflow`: pages of a workflow's jobs by id. `job_status` would sort them, and its scan moves under updates.
+/// - `job_unprocessed`: endings that the sweep has not looked at. With the status in its key, since SQLite otherwise
+///   prefers a range of `job_status`.
+/// - `job_workflow`: pages of a workflow's jobs by id. `job_status` would have to sort them.
 pub const JOB: &str = "
 CREATE INDEX IF NOT EXISTS job_ready ON job (workflow_id, priority, claim_group, id) WHERE status = 2;
 CREATE INDEX IF NOT EXISTS job_decidable ON job (workflow_id) WHERE status = 1 AND blockers = 0;
-CREATE INDEX IF NOT EXISTS job_unprocessed ON job (workflow_id)
+CREATE INDEX IF NOT EXISTS job_unprocessed ON job (workflow_id, status)
 WHERE status BETWEEN 5 AND 8 AND unblocking_processed = 0;
 CREATE INDEX IF NOT EXISTS job_status ON job (workflow_id, status);
 CREATE INDEX IF NOT EXISTS job_workflow ON job (workflow_id);
