@@ -43,11 +43,25 @@ pub struct NeedsRow {
 }
 
 // Partial indexes are used only where the condition stands literally in the query.
-const NEXT_GROUP: Sql = Sql::new(
-    "ready.next_group",
+// A row value, `(priority, claim_group) < (?, ?)`, would walk through the whole
+// group it starts in; equality and one range each find the next group at once.
+const FIRST_GROUP: Sql = Sql::new(
+    "ready.first_group",
     "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
-     WHERE workflow_id = ?1 AND status = 2 AND (priority, claim_group) > (?2, ?3) \
-     ORDER BY priority, claim_group LIMIT 1",
+     WHERE workflow_id = ?1 AND status = 2 \
+     ORDER BY priority DESC, claim_group DESC LIMIT 1",
+);
+const NEXT_OF_PRIORITY: Sql = Sql::new(
+    "ready.next_of_priority",
+    "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
+     WHERE workflow_id = ?1 AND status = 2 AND priority = ?2 AND claim_group < ?3 \
+     ORDER BY claim_group DESC LIMIT 1",
+);
+const NEXT_PRIORITY: Sql = Sql::new(
+    "ready.next_priority",
+    "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
+     WHERE workflow_id = ?1 AND status = 2 AND priority < ?2 \
+     ORDER BY priority DESC, claim_group DESC LIMIT 1",
 );
 const FIRST_IDS: Sql = Sql::new(
     "ready.first_ids",
@@ -72,7 +86,7 @@ const SUMMARY: &str = "SELECT count(*), coalesce(sum(r.num_cpus), 0), coalesce(s
      FROM job j JOIN resource_requirements r ON r.id = j.resource_requirements_id \
      WHERE j.workflow_id = ?1 AND j.status = 2 AND (?2 IS NULL OR j.scheduler_id = ?2)";
 
-/// All groups of a workflow that have a ready job now.
+/// All groups of a workflow that have a ready job now, the highest priority first.
 ///
 /// # Errors
 ///
@@ -80,29 +94,34 @@ const SUMMARY: &str = "SELECT count(*), coalesce(sum(r.num_cpus), 0), coalesce(s
 pub fn groups(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<Group>, StoreError> {
     let mut found: Vec<Group> = Vec::new();
     loop {
-        // Priorities are at least 0, so this lies before the first group.
-        let (priority, key) = found.last().map_or((-1, String::new()), |group| {
-            (group.priority, group.key.clone())
-        });
-        let next = tx.one(NEXT_GROUP, params![workflow_id, priority, key], |row| {
-            let labels: Option<String> = row.get(4)?;
-            Ok((
-                Group {
-                    priority: row.get(0)?,
-                    key: row.get(1)?,
-                    resource_requirements_id: row.get(2)?,
-                    scheduler_id: row.get(3)?,
-                    labels: Vec::new(),
-                },
-                labels,
-            ))
-        })?;
-        let Some((mut group, labels)) = next else {
+        let next = match found.last() {
+            None => tx.one(FIRST_GROUP, params![workflow_id], group)?,
+            Some(last) => {
+                let bound = params![workflow_id, last.priority, last.key];
+                match tx.one(NEXT_OF_PRIORITY, bound, group)? {
+                    Some(next) => Some(next),
+                    None => tx.one(NEXT_PRIORITY, params![workflow_id, last.priority], group)?,
+                }
+            }
+        };
+        let Some((mut next, labels)) = next else {
             return Ok(found);
         };
-        group.labels = labels_from_column(labels.as_deref())?;
-        found.push(group);
+        next.labels = labels_from_column(labels.as_deref())?;
+        found.push(next);
     }
+}
+
+/// A group as the three queries above select it, its labels still in their column's form.
+fn group(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Group, Option<String>)> {
+    let group = Group {
+        priority: row.get(0)?,
+        key: row.get(1)?,
+        resource_requirements_id: row.get(2)?,
+        scheduler_id: row.get(3)?,
+        labels: Vec::new(),
+    };
+    Ok((group, row.get(4)?))
 }
 
 /// The first `limit` ids of a group, ascending.
