@@ -106,7 +106,9 @@ pub struct RunArgs {
 pub const DEFAULT_DATABASE: &str = "torc-server.db";
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("'{text}' is no number of seconds"))?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| format!("'{text}' is no number of seconds"))?;
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|interval| !interval.is_zero())
@@ -145,7 +147,11 @@ impl RunArgs {
 
     /// Worker threads of the runtime.
     pub fn worker_threads(&self) -> usize {
-        let cpus = || std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let cpus = || {
+            std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(8)
+        };
         self.threads.map_or_else(cpus, usize::from)
     }
 }

@@ -6,10 +6,10 @@
 
 pub mod access;
 pub mod claims;
-//TMP pub mod compute_nodes;
+pub mod compute_nodes;
 pub mod error;
 pub mod events;
-//TMP pub mod files;
+pub mod files;
 pub mod fit;
 pub mod input_hash;
 pub mod job_runs;
@@ -17,12 +17,12 @@ pub mod job_update;
 pub mod jobs;
 pub mod labels;
 pub mod release;
-//TMP pub mod resource_requirements;
-//TMP pub mod results;
+pub mod resource_requirements;
+pub mod results;
 pub mod status_changes;
 pub mod sweep;
 pub mod transition;
-//TMP pub mod user_data;
+pub mod user_data;
 pub mod workflow_runs;
 pub mod workflow_status;
 pub mod workflows;

@@ -1,2 +1,2 @@
-//! torc-server.
+//! `torc-server`: parses, starts what it shows of itself, runs.
 fn main() {}

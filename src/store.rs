@@ -6,12 +6,12 @@
 
 pub mod backend;
 pub mod command;
-//TMP pub mod compute_nodes;
+pub mod compute_nodes;
 pub mod convert;
 pub mod effects;
 pub mod error;
 pub mod events;
-//TMP pub mod files;
+pub mod files;
 pub mod graph;
 pub mod job_inputs;
 pub mod job_links;
@@ -27,7 +27,7 @@ pub mod run_state;
 pub mod snapshot;
 pub mod sql;
 pub mod tx;
-//TMP pub mod user_data;
+pub mod user_data;
 pub mod workflow_status;
 pub mod workflows;
 pub mod writer;

@@ -1,1 +1,8 @@
-//! The telemetry part of the configuration.
+//! tmp
+/// t
+#[derive(Debug, Clone, clap::Args)]
+pub struct TelemetryArgs {
+    /// x
+    #[arg(long)]
+    pub no_console: bool,
+}

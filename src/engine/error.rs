@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::store::StoreError;
+pub use crate::store::StoreError;
 
 /// Why an operation was refused.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -5,12 +5,13 @@ use serde_json::json;
 use super::events::record;
 use super::jobs::stored;
 use super::release::decide_blocked;
+use super::results::refused;
 use super::transition::{may_end, may_end_with, may_retry, may_start, result_matches, same_run};
 use super::{Engine, EngineError, access};
 use crate::clock;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::workflows::{self, WorkflowState};
-use crate::store::{Command, Effects, StoreError, WriteTx, convert, job_links, results, run_state};
+use crate::store::{Command, Effects, WriteTx, convert, job_links, results, run_state};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
 use crate::wire::jobs::{
@@ -114,19 +115,8 @@ impl Ending {
             self.status,
         )?;
         same_run(self.run_id, state.run_id)?;
-        let result_id = results::insert(tx, &self.result, key).map_err(|error| match error {
-            StoreError::Unique(_) => EngineError::Conflict(format!(
-                "job_id={} has a result for run {} and attempt {} already",
-                self.job_id,
-                self.run_id,
-                self.result.attempt_id.unwrap_or(1)
-            )),
-            StoreError::ForeignKey => EngineError::invalid(format!(
-                "compute_node_id={} does not exist",
-                self.result.compute_node_id
-            )),
-            other => other.into(),
-        })?;
+        let result_id =
+            results::insert(tx, &self.result, key).map_err(|error| refused(error, &self.result))?;
         results::set_current(tx, row.workflow_id, self.job_id, result_id)?;
         {
             let _span = update_span(self.job_id, self.status).entered();

@@ -79,6 +79,32 @@ impl Command for CancelWorkflow {
     }
 }
 
+struct ArchiveWorkflow {
+    caller: Caller,
+    workflow_id: i64,
+    is_archived: bool,
+}
+
+impl Command for ArchiveWorkflow {
+    const NAME: &'static str = "archive_workflow";
+    type Reply = WorkflowModel;
+    type Error = EngineError;
+
+    fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<WorkflowModel, EngineError> {
+        let mut model = get(tx, self.workflow_id)?;
+        rows::set_archived(tx, self.workflow_id, self.is_archived)?;
+        record_action(
+            tx,
+            &self.caller,
+            self.workflow_id,
+            "archive_workflow",
+            json!({"is_archived": self.is_archived, "workflow_id": self.workflow_id}),
+        )?;
+        model.is_archived = Some(self.is_archived);
+        Ok(model)
+    }
+}
+
 struct ResetWorkflowStatus {
     caller: Caller,
     workflow_id: i64,
@@ -204,6 +230,26 @@ impl Engine {
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn cancel_workflow(&self, workflow_id: i64) -> Result<WorkflowModel, EngineError> {
         self.submit(CancelWorkflow(workflow_id)).await
+    }
+
+    /// Puts a workflow away, or takes it out again.
+    ///
+    /// # Errors
+    ///
+    /// An unknown workflow.
+    #[tracing::instrument(level = "debug", skip(self, caller))]
+    pub async fn archive_workflow(
+        &self,
+        caller: Caller,
+        workflow_id: i64,
+        is_archived: bool,
+    ) -> Result<WorkflowModel, EngineError> {
+        self.submit(ArchiveWorkflow {
+            caller,
+            workflow_id,
+            is_archived,
+        })
+        .await
     }
 
     /// Begins the next run of a workflow.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::engine::EngineError;
-use crate::store::StoreError;
+use crate::engine::error::StoreError;
 use crate::wire::error::ErrorResponse;
 
 /// Seconds after which a client may try again.

@@ -152,7 +152,11 @@ pub fn delete_all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<i64, StoreError>
 ///
 /// What the database says.
 pub async fn read(conn: &ReadConn, id: i64) -> Result<Option<ComputeNodeModel>, StoreError> {
-    Entity::find_by_id(id).one(conn).await?.map(to_wire).transpose()
+    Entity::find_by_id(id)
+        .one(conn)
+        .await?
+        .map(to_wire)
+        .transpose()
 }
 
 /// A page of a workflow's nodes.
@@ -174,10 +178,14 @@ pub async fn list(
     }
     if let Some(scheduled) = query.scheduled_compute_node_id {
         // SQLite's own; PostgreSQL spells it scheduler ->> 'scheduler_id'.
-        select = select
-            .filter(Expr::cust("json_extract(scheduler, '$.scheduler_id')").eq(scheduled));
+        select =
+            select.filter(Expr::cust("json_extract(scheduler, '$.scheduler_id')").eq(scheduled));
     }
     let found = page(conn, select, paging, Column::Id, |_| true).await?;
-    let items = found.rows.into_iter().map(to_wire).collect::<Result<_, _>>()?;
+    let items = found
+        .rows
+        .into_iter()
+        .map(to_wire)
+        .collect::<Result<_, _>>()?;
     Ok(Page::new(items, paging.offset, found.total))
 }

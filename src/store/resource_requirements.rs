@@ -1,7 +1,7 @@
 //! Resource requirements.
 
-use entity::resource_requirements::{self as table, Column, Entity};
 use entity::job;
+use entity::resource_requirements::{self as table, Column, Entity};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::paging::page;
@@ -17,7 +17,17 @@ use crate::wire::units::{parse_duration, parse_memory};
 table!(
     "resource_requirements",
     table::Model,
-    [workflow_id, name, num_cpus, num_gpus, num_nodes, memory, runtime, memory_bytes, runtime_s]
+    [
+        workflow_id,
+        name,
+        num_cpus,
+        num_gpus,
+        num_nodes,
+        memory,
+        runtime,
+        memory_bytes,
+        runtime_s
+    ]
 );
 
 const ONLY_DEFAULT: Sql = Sql::new(

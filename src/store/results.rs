@@ -44,7 +44,10 @@ const FIND: Sql = Sql::new(
     "SELECT id FROM result WHERE job_id = ?1 AND run_id = ?2 AND attempt_id = ?3",
 );
 const JOB_NAME: Sql = Sql::new("job.name", "SELECT name FROM job WHERE id = ?");
-const DELETE_ALL: Sql = Sql::new("result.delete_all", "DELETE FROM result WHERE workflow_id = ?");
+const DELETE_ALL: Sql = Sql::new(
+    "result.delete_all",
+    "DELETE FROM result WHERE workflow_id = ?",
+);
 
 fn to_wire(row: table::Model, job_name: Option<String>) -> Result<ResultModel, StoreError> {
     Ok(ResultModel {
@@ -187,7 +190,10 @@ pub async fn read(conn: &ReadConn, id: i64) -> Result<Option<ResultModel>, Store
     let Some(row) = Entity::find_by_id(id).one(conn).await? else {
         return Ok(None);
     };
-    let name = names(conn, &[row.job_id]).await?.pop().map(|(_, name)| name);
+    let name = names(conn, &[row.job_id])
+        .await?
+        .pop()
+        .map(|(_, name)| name);
     to_wire(row, name).map(Some)
 }
 
@@ -229,14 +235,20 @@ pub async fn list(
         (Column::JobId, query.job_id),
         (Column::RunId, query.run_id),
         (Column::ReturnCode, query.return_code),
-        (Column::Status, query.status.map(crate::wire::JobStatus::code)),
+        (
+            Column::Status,
+            query.status.map(crate::wire::JobStatus::code),
+        ),
         (Column::ComputeNodeId, query.compute_node_id),
     ] {
         if let Some(number) = number {
             select = select.filter(column.eq(number));
         }
     }
-    let found = page(conn, select, paging, Column::Id, |name| name != "request_key").await?;
+    let found = page(conn, select, paging, Column::Id, |name| {
+        name != "request_key"
+    })
+    .await?;
     let jobs: Vec<i64> = found.rows.iter().map(|row| row.job_id).collect();
     let names: std::collections::HashMap<i64, String> =
         names(conn, &jobs).await?.into_iter().collect();

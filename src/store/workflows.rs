@@ -53,6 +53,10 @@ const SET_CANCELED: Sql = Sql::new(
     "workflow.set_canceled",
     "UPDATE workflow SET is_canceled = 1 WHERE id = ?",
 );
+const SET_ARCHIVED: Sql = Sql::new(
+    "workflow.set_archived",
+    "UPDATE workflow SET is_archived = ?2, has_failures = 0 WHERE id = ?1",
+);
 const NEXT_RUN: Sql = Sql::new(
     "workflow.next_run",
     "UPDATE workflow SET run_id = run_id + 1, is_canceled = 0, is_archived = 0, has_failures = 0 \
@@ -172,6 +176,16 @@ pub fn state(tx: &WriteTx<'_>, id: i64) -> Result<Option<WorkflowState>, StoreEr
 /// What the database says.
 pub fn set_canceled(tx: &WriteTx<'_>, id: i64) -> Result<(), StoreError> {
     tx.execute(SET_CANCELED, [id])?;
+    Ok(())
+}
+
+/// Puts the workflow away or takes it out; either way its failures are forgotten.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn set_archived(tx: &WriteTx<'_>, id: i64, archived: bool) -> Result<(), StoreError> {
+    tx.execute(SET_ARCHIVED, params![id, archived])?;
     Ok(())
 }
 

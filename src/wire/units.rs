@@ -95,10 +95,19 @@ mod tests {
 
     #[test]
     fn memory() {
-        for (text, bytes) in [("0", 0), ("7", 7), ("2k", 2048), ("1M", 1 << 20), ("3g", 3 << 30)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("7", 7),
+            ("2k", 2048),
+            ("1M", 1 << 20),
+            ("3g", 3 << 30),
+        ] {
             assert_eq!(parse_memory(text), Ok(bytes));
         }
-        assert_eq!(parse_memory("2 gb"), Err("Invalid memory unit: b".to_owned()));
+        assert_eq!(
+            parse_memory("2 gb"),
+            Err("Invalid memory unit: b".to_owned())
+        );
         for bad in ["", "g", "1.5g", "-1g", "9999999999999t", "é"] {
             assert!(parse_memory(bad).is_err(), "{bad}");
         }
@@ -117,7 +126,9 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Ok(seconds), "{text}");
         }
-        for bad in ["", "P", "PT", "soon", "1 hour", "PT1", "P1H", "PT1M1H", "P1D1D", "PT-1S"] {
+        for bad in [
+            "", "P", "PT", "soon", "1 hour", "PT1", "P1H", "PT1M1H", "P1D1D", "PT-1S",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

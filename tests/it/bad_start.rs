@@ -16,7 +16,10 @@ fn refused(command: &mut Command) -> (i32, String) {
     let status = wait_bounded(&mut child);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+    assert!(
+        !said.contains("panicked") && !said.contains("backtrace"),
+        "{said}"
+    );
     (status.code().unwrap(), said)
 }
 
@@ -35,14 +38,21 @@ fn a_port_in_use() {
     let port = taken.local_addr().unwrap().port().to_string();
     let (code, said) = refused(run(directory.path()).args(["--port", &port]));
     assert_eq!(code, 1);
-    assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{said}");
+    assert!(
+        said.contains(&format!("cannot listen on 127.0.0.1:{port}")),
+        "{said}"
+    );
     assert!(said.contains("--port"), "{said}");
 }
 
 #[test]
 fn a_file_that_is_no_database() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("x.db"), "just some text, longer than a head").unwrap();
+    std::fs::write(
+        directory.path().join("x.db"),
+        "just some text, longer than a head",
+    )
+    .unwrap();
     let (code, said) = refused(run(directory.path()).args(["--port", "0", "-d", "x.db"]));
     assert_eq!(code, 1);
     assert!(said.contains("not an SQLite database"), "{said}");
@@ -56,14 +66,19 @@ fn a_directory_that_cannot_be_written() {
     let path = "/proc/torc/x.db";
     let (code, said) = refused(run(directory.path()).args(["--port", "0", "-d", path]));
     assert_eq!(code, 1);
-    assert!(said.contains("cannot open the database /proc/torc/x.db"), "{said}");
+    assert!(
+        said.contains("cannot open the database /proc/torc/x.db"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_filter_that_does_not_parse() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = run(directory.path());
-    command.args(["--port", "0"]).env("RUST_LOG", "torc=nonsense=x");
+    command
+        .args(["--port", "0"])
+        .env("RUST_LOG", "torc=nonsense=x");
     let (code, said) = refused(&mut command);
     assert_ne!(code, 0);
     assert!(said.contains("RUST_LOG"), "{said}");

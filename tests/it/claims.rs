@@ -24,12 +24,16 @@ async fn by_resources(api: &Api, flow: i64, limit: i64, offer: Value) -> Vec<i64
 async fn requirements(api: &Api, flow: i64, name: &str, cpus: i64, memory: &str) -> i64 {
     let body = json!({"workflow_id": flow, "name": name, "num_cpus": cpus, "memory": memory,
                       "runtime": "PT1M"});
-    api.post("/resource_requirements", body).await["id"].as_i64().unwrap()
+    api.post("/resource_requirements", body).await["id"]
+        .as_i64()
+        .unwrap()
 }
 
 async fn job(api: &Api, flow: i64, more: Value) -> i64 {
     let mut body = json!({"workflow_id": flow, "name": "j", "command": "true"});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     api.post("/jobs", body).await["id"].as_i64().unwrap()
 }
 
@@ -82,12 +86,25 @@ async fn claims_pack_what_fits_in_order() {
     let first_small = job(api, flow, json!({"resource_requirements_id": small})).await;
     let first_big = job(api, flow, json!({"resource_requirements_id": big})).await;
     job(api, flow, json!({"resource_requirements_id": big})).await;
-    job(api, flow, json!({"resource_requirements_id": huge, "priority": 9})).await;
-    let urgent = job(api, flow, json!({"resource_requirements_id": small, "priority": 5})).await;
+    job(
+        api,
+        flow,
+        json!({"resource_requirements_id": huge, "priority": 9}),
+    )
+    .await;
+    let urgent = job(
+        api,
+        flow,
+        json!({"resource_requirements_id": small, "priority": 5}),
+    )
+    .await;
     api.initialize(flow).await;
     let offer = json!({"num_cpus": 5, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1});
     // 1 for the urgent one, 3 for one big; the second big does not fit, a small one does.
-    assert_eq!(by_resources(api, flow, 10, offer).await, [urgent, first_big, first_small]);
+    assert_eq!(
+        by_resources(api, flow, 10, offer).await,
+        [urgent, first_big, first_small]
+    );
     server.stop().await;
 }
 
@@ -123,10 +140,12 @@ async fn other_schedulers_jobs_come_last() {
     api.initialize(flow).await;
     let offer = json!({"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1});
     assert_eq!(by_resources(api, flow, 10, offer.clone()).await, [free]);
-    let strict = format!(
-        "/workflows/{flow}/claim_jobs_based_on_resources/10?strict_scheduler_match=true"
+    let strict =
+        format!("/workflows/{flow}/claim_jobs_based_on_resources/10?strict_scheduler_match=true");
+    assert_eq!(
+        ids(&api.post(&strict, offer.clone()).await),
+        Vec::<i64>::new()
     );
-    assert_eq!(ids(&api.post(&strict, offer.clone()).await), Vec::<i64>::new());
     assert_eq!(by_resources(api, flow, 10, offer).await, [theirs]);
     server.stop().await;
 }
@@ -143,7 +162,10 @@ async fn a_repeated_claim_answers_the_same_jobs() {
     api.initialize(flow).await;
     let claim = async |key: &str| {
         let request = format!("POST /workflows/{flow}/claim_next_jobs?limit=2");
-        ids(&api.send_raw(&request, None, &[("idempotency-key", key)]).await.ok())
+        ids(&api
+            .send_raw(&request, None, &[("idempotency-key", key)])
+            .await
+            .ok())
     };
     let first = claim("k1").await;
     assert_eq!(first.len(), 2);

@@ -7,7 +7,9 @@ use crate::support::server::TestServer;
 
 async fn complete(api: &Api, flow: i64, job: i64, node: i64, status: &str, code: i64) -> u16 {
     let request = format!("POST /jobs/{job}/complete_job/{status}/0");
-    api.send(&request, &result(flow, job, node, status, code)).await.status
+    api.send(&request, &result(flow, job, node, status, code))
+        .await
+        .status
 }
 
 /// A join waits for its last predecessor, whichever order they end in.
@@ -17,14 +19,23 @@ async fn the_last_ending_releases_the_join() {
     let api = &server.api;
     let flow = api.workflow().await;
     let jobs = api
-        .jobs(flow, &[("left", &[]), ("right", &[]), ("join", &["left", "right"])])
+        .jobs(
+            flow,
+            &[("left", &[]), ("right", &[]), ("join", &["left", "right"])],
+        )
         .await;
     let node = api.compute_node(flow).await;
     api.initialize(flow).await;
 
-    assert_eq!(complete(api, flow, jobs[1], node, "completed", 0).await, 200);
+    assert_eq!(
+        complete(api, flow, jobs[1], node, "completed", 0).await,
+        200
+    );
     assert_eq!(api.status(jobs[2]).await, "blocked");
-    assert_eq!(complete(api, flow, jobs[0], node, "completed", 0).await, 200);
+    assert_eq!(
+        complete(api, flow, jobs[0], node, "completed", 0).await,
+        200
+    );
     assert_eq!(api.status(jobs[2]).await, "ready");
     server.stop().await;
 }
@@ -78,14 +89,28 @@ async fn inputs_wait_for_the_jobs_that_write_them() {
     let data = api.post("/user_data", data).await["id"].clone();
     let job = |name: &str, links: Value| {
         let mut job = json!({"workflow_id": flow, "name": name, "command": "true"});
-        job.as_object_mut().unwrap().extend(links.as_object().unwrap().clone());
+        job.as_object_mut()
+            .unwrap()
+            .extend(links.as_object().unwrap().clone());
         job
     };
-    let writer = job("writer", json!({"output_file_ids": [file], "output_user_data_ids": [data]}));
+    let writer = job(
+        "writer",
+        json!({"output_file_ids": [file], "output_user_data_ids": [data]}),
+    );
     let writer = api.post("/jobs", writer).await["id"].as_i64().unwrap();
-    let reads_file = api.post("/jobs", job("reads file", json!({"input_file_ids": [file]}))).await;
-    let reads_data =
-        api.post("/jobs", job("reads data", json!({"input_user_data_ids": [data]}))).await;
+    let reads_file = api
+        .post(
+            "/jobs",
+            job("reads file", json!({"input_file_ids": [file]})),
+        )
+        .await;
+    let reads_data = api
+        .post(
+            "/jobs",
+            job("reads data", json!({"input_user_data_ids": [data]})),
+        )
+        .await;
     let node = api.compute_node(flow).await;
     api.initialize(flow).await;
 
@@ -96,8 +121,14 @@ async fn inputs_wait_for_the_jobs_that_write_them() {
         assert_eq!(model["depends_on_job_ids"], json!([writer]));
     }
     complete(api, flow, writer, node, "completed", 0).await;
-    assert_eq!(api.status(reads_file["id"].as_i64().unwrap()).await, "ready");
-    assert_eq!(api.status(reads_data["id"].as_i64().unwrap()).await, "ready");
+    assert_eq!(
+        api.status(reads_file["id"].as_i64().unwrap()).await,
+        "ready"
+    );
+    assert_eq!(
+        api.status(reads_data["id"].as_i64().unwrap()).await,
+        "ready"
+    );
     server.stop().await;
 }
 
@@ -112,9 +143,18 @@ async fn a_job_ends_once() {
     api.initialize(flow).await;
     let attempts = (0..8).map(|_| complete(&api, flow, jobs[0], node, "completed", 0));
     let statuses = futures_util::future::join_all(attempts).await;
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 422)), "{statuses:?}");
-    let results = api.get(&format!("/results?workflow_id={flow}&all_runs=true")).await;
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    assert!(
+        statuses.iter().all(|status| matches!(status, 200 | 422)),
+        "{statuses:?}"
+    );
+    let results = api
+        .get(&format!("/results?workflow_id={flow}&all_runs=true"))
+        .await;
     assert_eq!(results["total_count"], 1);
     server.stop().await;
 }
@@ -134,14 +174,24 @@ async fn a_repeated_completion_is_a_success_for_its_key() {
     }]});
     let request = format!("POST /workflows/{flow}/batch_complete_jobs");
     let send = async |key| {
-        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-        api.send_raw(&request, Some(body.to_string()), &headers).await.ok()
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        api.send_raw(&request, Some(body.to_string()), &headers)
+            .await
+            .ok()
     };
     assert_eq!(send("one").await["completed"], json!([jobs[0]]));
     assert_eq!(send("one").await["completed"], json!([jobs[0]]));
     let refused = send("two").await;
     assert_eq!(refused["completed"], json!([]));
-    assert!(refused["errors"][0]["message"].as_str().unwrap().contains("already complete"));
+    assert!(
+        refused["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("already complete")
+    );
     assert_eq!(api.status(jobs[1]).await, "ready");
     server.stop().await;
 }
@@ -152,7 +202,9 @@ async fn resetting_failed_jobs_resets_what_depends_on_them() {
     let server = TestServer::start().await;
     let api = &server.api;
     let flow = api.workflow().await;
-    let jobs = api.jobs(flow, &[("good", &[]), ("bad", &[]), ("behind", &["bad"])]).await;
+    let jobs = api
+        .jobs(flow, &[("good", &[]), ("bad", &[]), ("behind", &["bad"])])
+        .await;
     let node = api.compute_node(flow).await;
     api.initialize(flow).await;
     complete(api, flow, jobs[0], node, "completed", 0).await;
@@ -164,8 +216,11 @@ async fn resetting_failed_jobs_resets_what_depends_on_them() {
     assert_eq!(api.status(jobs[0]).await, "completed");
     assert_eq!(api.status(jobs[1]).await, "uninitialized");
     assert_eq!(api.status(jobs[2]).await, "uninitialized");
-    api.post(&format!("/workflows/{flow}/initialize_jobs?only_uninitialized=true"), Value::Null)
-        .await;
+    api.post(
+        &format!("/workflows/{flow}/initialize_jobs?only_uninitialized=true"),
+        Value::Null,
+    )
+    .await;
     assert_eq!(api.status(jobs[1]).await, "ready");
     assert_eq!(api.status(jobs[2]).await, "blocked");
     server.stop().await;

@@ -68,14 +68,19 @@ fn all(directories: &[&str]) -> BTreeMap<String, String> {
         .into_iter()
         .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
-            (path.strip_prefix(root()).unwrap().display().to_string(), text)
+            (
+                path.strip_prefix(root()).unwrap().display().to_string(),
+                text,
+            )
         })
         .collect()
 }
 
 /// The module paths of ours that a file's code names, such as `telemetry::task`.
 fn imports(text: &str) -> Vec<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let code = code.collect::<Vec<_>>().join("\n");
     let mut named = Vec::new();
     for after in code.split("crate::").skip(1) {
@@ -88,7 +93,11 @@ fn imports(text: &str) -> Vec<String> {
             Some((head, _)) => {
                 let list = after.split_once('{').map_or("", |(_, rest)| rest);
                 let list = list.split('}').next().unwrap_or("");
-                for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+                for item in list
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                {
                     named.push(format!("{head}::{item}"));
                 }
             }
@@ -124,7 +133,8 @@ fn arrows_point_one_way() {
             }
         }
         for (name, parts) in ALONE {
-            let known = text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            let known =
+                text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
             if known && !parts.contains(&part) {
                 wrong.push(format!("{path} knows {name}"));
             }

@@ -25,7 +25,11 @@ const DIFFERENCES: &[(&str, u16, Instead)] = &[
     ("GET /workflows?limit=100001", 500, Instead::Status(422)),
     ("GET /workflows?offset=-1", 500, Instead::Status(422)),
     ("PUT /jobs/2/start_job/0/1", 500, Instead::Status(422)),
-    ("POST /jobs/1/complete_job/running/0", 500, Instead::Status(422)),
+    (
+        "POST /jobs/1/complete_job/running/0",
+        500,
+        Instead::Status(422),
+    ),
     ("POST /results", 500, Instead::Status(409)),
     // Implemented here.
     (
@@ -65,9 +69,10 @@ const DIFFERENCES: &[(&str, u16, Instead)] = &[
     (
         "DELETE /user_data?workflow_id=1",
         200,
-        Instead::Body(200, |_| {
-            json!({"deleted_count": 4, "message": "Deleted 4 user data records for workflow 1"})
-        }),
+        Instead::Body(
+            200,
+            |_| json!({"deleted_count": 4, "message": "Deleted 4 user data records for workflow 1"}),
+        ),
     ),
     // Answered at once here: there is no asynchronous form yet.
     (
@@ -100,7 +105,8 @@ async fn prepare(server: &TestServer, section: &str) {
                        "resource_requirements_id": 3})
             });
             server.api.post("/bulk_jobs", json!({"jobs": jobs})).await;
-            sql.execute("UPDATE job SET priority = 1 WHERE id = 1", []).unwrap();
+            sql.execute("UPDATE job SET priority = 1 WHERE id = 1", [])
+                .unwrap();
         }
         _ => {}
     }
@@ -125,7 +131,12 @@ async fn recorded_exchanges_are_answered_alike() {
         }
     }
     assert!(compared > 130, "only {compared} exchanges were compared");
-    assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     server.stop().await;
 }
 
@@ -134,8 +145,13 @@ async fn compare(api: &Api, exchange: &Value) -> Option<String> {
     let answer = match exchange["raw_body"].as_str() {
         Some(raw) => {
             let json = exchange["status"] != 415;
-            let kind = if json { "application/json" } else { "text/plain" };
-            api.send_raw(request, Some(raw.to_owned()), &[("content-type", kind)]).await
+            let kind = if json {
+                "application/json"
+            } else {
+                "text/plain"
+            };
+            api.send_raw(request, Some(raw.to_owned()), &[("content-type", kind)])
+                .await
         }
         None => api.send(request, &exchange["body"]).await,
     };
@@ -153,8 +169,12 @@ async fn compare(api: &Api, exchange: &Value) -> Option<String> {
         }
     };
     let (ours, theirs) = (normalized(answer.body.clone()), normalized(body));
-    (answer.status != status || ours != theirs)
-        .then(|| format!("{request}\n  ours:   {} {ours}\n  theirs: {status} {theirs}", answer.status))
+    (answer.status != status || ours != theirs).then(|| {
+        format!(
+            "{request}\n  ours:   {} {ours}\n  theirs: {status} {theirs}",
+            answer.status
+        )
+    })
 }
 
 /// Takes out what depends on the moment, and the ids of events that other

@@ -1,21 +1,22 @@
 //! The runs of a workflow: initialised, cancelled, reset.
 
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{post, put};
+use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::{Caller, Engine, EngineError};
 use crate::wire::page::MessageResponse;
 use crate::wire::workflows::{
-    InitializeJobsQuery, ProcessChangedJobInputsResponse, ProcessChangedQuery, ResetStatusQuery,
-    WorkflowModel,
+    ArchiveWorkflowRequest, InitializeJobsQuery, ProcessChangedJobInputsResponse,
+    ProcessChangedQuery, ResetStatusQuery, WorkflowModel,
 };
 
 /// The routes of this noun.
 pub fn routes() -> Router<Engine> {
     Router::new()
         .route("/workflows/{id}/initialize_jobs", post(initialize))
+        .route("/workflows/{id}/archive", post(archive))
         .route("/workflows/{id}/cancel", put(cancel))
         .route("/workflows/{id}/reset_status", post(reset))
         .route(
@@ -42,6 +43,19 @@ async fn initialize(
 
 async fn cancel(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {
     answer(engine.cancel_workflow(id).await)
+}
+
+async fn archive(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Json(request): Json<ArchiveWorkflowRequest>,
+) -> Answer<WorkflowModel> {
+    answer(
+        engine
+            .archive_workflow(caller, id, request.is_archived)
+            .await,
+    )
 }
 
 async fn reset(

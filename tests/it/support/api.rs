@@ -30,7 +30,10 @@ impl Answer {
 impl Api {
     /// For the server at `root`, such as `http://127.0.0.1:8080`.
     pub fn new(root: &str) -> Self {
-        Self { http: reqwest::Client::new(), root: root.to_owned() }
+        Self {
+            http: reqwest::Client::new(),
+            root: root.to_owned(),
+        }
     }
 
     /// The base URL of the API.
@@ -46,7 +49,8 @@ impl Api {
     /// Sends `METHOD /path` with a body, unless it is null.
     pub async fn send(&self, request: &str, body: &Value) -> Answer {
         let raw = (!body.is_null()).then(|| body.to_string());
-        self.send_raw(request, raw, &[("content-type", "application/json")]).await
+        self.send_raw(request, raw, &[("content-type", "application/json")])
+            .await
     }
 
     /// Sends `METHOD /path` with a body of any text and headers.
@@ -89,7 +93,9 @@ impl Api {
 
     /// A new workflow's id.
     pub async fn workflow(&self) -> i64 {
-        let workflow = self.post("/workflows", json!({"name": "w", "user": "u"})).await;
+        let workflow = self
+            .post("/workflows", json!({"name": "w", "user": "u"}))
+            .await;
         workflow["id"].as_i64().unwrap()
     }
 
@@ -112,7 +118,11 @@ impl Api {
 
     /// Initialises a workflow.
     pub async fn initialize(&self, workflow: i64) {
-        self.post(&format!("/workflows/{workflow}/initialize_jobs"), Value::Null).await;
+        self.post(
+            &format!("/workflows/{workflow}/initialize_jobs"),
+            Value::Null,
+        )
+        .await;
     }
 
     /// A new compute node's id.
@@ -122,12 +132,17 @@ impl Api {
             "start_time": "2026-01-01T00:00:00Z", "num_cpus": 4, "memory_gb": 8.0,
             "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local", "is_active": true,
         });
-        self.post("/compute_nodes", node).await["id"].as_i64().unwrap()
+        self.post("/compute_nodes", node).await["id"]
+            .as_i64()
+            .unwrap()
     }
 
     /// The status of a job.
     pub async fn status(&self, job: i64) -> String {
-        self.get(&format!("/jobs/{job}")).await["status"].as_str().unwrap().to_owned()
+        self.get(&format!("/jobs/{job}")).await["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 

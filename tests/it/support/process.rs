@@ -28,7 +28,10 @@ fn bare(program: &str) -> Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("RUST_LOG").env_remove("DATABASE_URL").env("NO_COLOR", "1");
+    command
+        .env_remove("RUST_LOG")
+        .env_remove("DATABASE_URL")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -64,14 +67,22 @@ impl ServerProcess {
         let stderr = lines(child.stderr.take().unwrap());
         let Ok(first) = stdout.recv_timeout(HANG) else {
             let _ = child.kill();
-            panic!("no port was printed:\n{}", stderr.iter().collect::<Vec<_>>().join("\n"));
+            panic!(
+                "no port was printed:\n{}",
+                stderr.iter().collect::<Vec<_>>().join("\n")
+            );
         };
         let port = first
             .strip_prefix("TORC_SERVER_PORT=")
             .unwrap_or_else(|| panic!("not the port line: {first}"))
             .parse()
             .unwrap();
-        Self { child, port, stdout, stderr }
+        Self {
+            child,
+            port,
+            stdout,
+            stderr,
+        }
     }
 
     /// Talks to it.

@@ -31,7 +31,11 @@ impl TestServer {
         change(&mut config);
         let running = start(config, None).await.unwrap();
         let api = Api::new(&format!("http://{}", running.address()));
-        Self { api, running, directory }
+        Self {
+            api,
+            running,
+            directory,
+        }
     }
 
     /// The database file.
@@ -42,7 +46,8 @@ impl TestServer {
     /// A second opinion on the database, past the server.
     pub fn sql(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.database()).unwrap();
-        conn.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        conn.busy_timeout(std::time::Duration::from_secs(10))
+            .unwrap();
         conn
     }
 
@@ -75,12 +80,16 @@ pub fn check_invariants(database: &std::path::Path) {
             .collect()
     };
     assert_eq!(
-        counted("SELECT workflow_id, status, jobs FROM job_status_count WHERE jobs <> 0 ORDER BY 1, 2"),
+        counted(
+            "SELECT workflow_id, status, jobs FROM job_status_count WHERE jobs <> 0 ORDER BY 1, 2"
+        ),
         counted("SELECT workflow_id, status, count(*) FROM job GROUP BY 1, 2 ORDER BY 1, 2"),
         "counts of jobs per status"
     );
     let broken: i64 = conn
-        .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+        .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+            row.get(0)
+        })
         .unwrap();
     assert_eq!(broken, 0, "rows that refer to nothing");
 }
