@@ -17,7 +17,7 @@ impl Client {
         query: &ClaimNextQuery,
         key: Option<&IdempotencyKey>,
     ) -> Result<ClaimResponse, ClientError> {
-        self.post(format_args!("/workflows/{workflow_id}/claim_next_jobs"))
+        self.post(format!("/workflows/{workflow_id}/claim_next_jobs"))
             .query(query)
             .key(key)
             .send()
@@ -35,8 +35,7 @@ impl Client {
         query: &ClaimByResourcesQuery,
         key: Option<&IdempotencyKey>,
     ) -> Result<ClaimResponse, ClientError> {
-        let path = format_args!("/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}")
-            .to_string();
+        let path = format!("/workflows/{workflow_id}/claim_jobs_based_on_resources/{limit}");
         self.post(path)
             .query(query)
             .json(offer)
@@ -51,11 +50,9 @@ impl Client {
         workflow_id: WorkflowId,
         query: &ReadyRequirementsQuery,
     ) -> Result<GetReadyJobRequirementsResponse, ClientError> {
-        self.get(format_args!(
-            "/workflows/{workflow_id}/ready_job_requirements"
-        ))
-        .query(query)
-        .send()
-        .await
+        self.get(format!("/workflows/{workflow_id}/ready_job_requirements"))
+            .query(query)
+            .send()
+            .await
     }
 }

@@ -16,7 +16,7 @@ impl Client {
 
     /// Reads a compute node.
     pub async fn get_compute_node(&self, id: i64) -> Result<ComputeNodeModel, ClientError> {
-        self.get(format_args!("/compute_nodes/{id}")).send().await
+        self.get(format!("/compute_nodes/{id}")).send().await
     }
 
     /// Lists the compute nodes of a workflow, a page at a time.
@@ -33,7 +33,7 @@ impl Client {
         id: i64,
         body: &ComputeNodeModel,
     ) -> Result<ComputeNodeModel, ClientError> {
-        self.put(format_args!("/compute_nodes/{id}"))
+        self.put(format!("/compute_nodes/{id}"))
             .json(body)
             .send()
             .await
@@ -41,9 +41,7 @@ impl Client {
 
     /// Deletes a compute node, and answers with it.
     pub async fn delete_compute_node(&self, id: i64) -> Result<ComputeNodeModel, ClientError> {
-        self.delete(format_args!("/compute_nodes/{id}"))
-            .send()
-            .await
+        self.delete(format!("/compute_nodes/{id}")).send().await
     }
 
     /// Deletes the compute nodes of a workflow, and says how many.

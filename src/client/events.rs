@@ -17,7 +17,7 @@ impl Client {
 
     /// Reads a stored event.
     pub async fn get_event(&self, id: i64) -> Result<EventModel, ClientError> {
-        self.get(format_args!("/events/{id}")).send().await
+        self.get(format!("/events/{id}")).send().await
     }
 
     /// Lists stored events.
@@ -30,15 +30,12 @@ impl Client {
 
     /// Replaces the data of a stored event.
     pub async fn update_event(&self, id: i64, data: &Value) -> Result<EventModel, ClientError> {
-        self.put(format_args!("/events/{id}"))
-            .json(data)
-            .send()
-            .await
+        self.put(format!("/events/{id}")).json(data).send().await
     }
 
     /// Deletes a stored event.
     pub async fn delete_event(&self, id: i64) -> Result<EventModel, ClientError> {
-        self.delete(format_args!("/events/{id}")).send().await
+        self.delete(format!("/events/{id}")).send().await
     }
 
     /// Deletes the stored events of a workflow, and says how many.
@@ -55,7 +52,7 @@ impl Client {
         level: Severity,
     ) -> Result<EventStream, ClientError> {
         let call = self
-            .get(format_args!("/workflows/{workflow_id}/events/stream"))
+            .get(format!("/workflows/{workflow_id}/events/stream"))
             .query(&[("level", level)]);
         let (what, url) = (call.what.clone(), call.url.clone());
         Ok(EventStream {

@@ -15,7 +15,7 @@ impl Client {
 
     /// Reads a file.
     pub async fn get_file(&self, id: i64) -> Result<FileModel, ClientError> {
-        self.get(format_args!("/files/{id}")).send().await
+        self.get(format!("/files/{id}")).send().await
     }
 
     /// Lists the files of a workflow, a page at a time.
@@ -25,15 +25,12 @@ impl Client {
 
     /// Changes a file.
     pub async fn update_file(&self, id: i64, body: &FileModel) -> Result<FileModel, ClientError> {
-        self.put(format_args!("/files/{id}"))
-            .json(body)
-            .send()
-            .await
+        self.put(format!("/files/{id}")).json(body).send().await
     }
 
     /// Deletes a file, and answers with it.
     pub async fn delete_file(&self, id: i64) -> Result<FileModel, ClientError> {
-        self.delete(format_args!("/files/{id}")).send().await
+        self.delete(format!("/files/{id}")).send().await
     }
 
     /// Deletes the files of a workflow, and says how many.
@@ -56,10 +53,8 @@ impl Client {
         &self,
         workflow_id: WorkflowId,
     ) -> Result<ListRequiredExistingFilesResponse, ClientError> {
-        self.get(format_args!(
-            "/workflows/{workflow_id}/required_existing_files"
-        ))
-        .send()
-        .await
+        self.get(format!("/workflows/{workflow_id}/required_existing_files"))
+            .send()
+            .await
     }
 }

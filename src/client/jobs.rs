@@ -17,7 +17,7 @@ impl Client {
 
     /// Reads a job.
     pub async fn get_job(&self, id: i64) -> Result<JobModel, ClientError> {
-        self.get(format_args!("/jobs/{id}")).send().await
+        self.get(format!("/jobs/{id}")).send().await
     }
 
     /// Lists the jobs of a workflow, a page at a time.
@@ -27,12 +27,12 @@ impl Client {
 
     /// Changes a job.
     pub async fn update_job(&self, id: i64, body: &JobModel) -> Result<JobModel, ClientError> {
-        self.put(format_args!("/jobs/{id}")).json(body).send().await
+        self.put(format!("/jobs/{id}")).json(body).send().await
     }
 
     /// Deletes a job, and answers with it.
     pub async fn delete_job(&self, id: i64) -> Result<JobModel, ClientError> {
-        self.delete(format_args!("/jobs/{id}")).send().await
+        self.delete(format!("/jobs/{id}")).send().await
     }
 
     /// Deletes the jobs of a workflow, and says how many.
@@ -82,7 +82,7 @@ impl Client {
         batch: &BatchCompleteJobsRequest,
         key: Option<&IdempotencyKey>,
     ) -> Result<BatchCompleteJobsResponse, ClientError> {
-        self.post(format_args!("/workflows/{workflow_id}/batch_complete_jobs"))
+        self.post(format!("/workflows/{workflow_id}/batch_complete_jobs"))
             .json(batch)
             .key(key)
             .send()
@@ -120,7 +120,7 @@ impl Client {
         workflow_id: WorkflowId,
         query: &ResetJobStatusQuery,
     ) -> Result<ResetJobStatusResponse, ClientError> {
-        self.post(format_args!("/workflows/{workflow_id}/reset_job_status"))
+        self.post(format!("/workflows/{workflow_id}/reset_job_status"))
             .query(query)
             .send()
             .await

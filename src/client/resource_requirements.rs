@@ -21,7 +21,7 @@ impl Client {
         &self,
         id: i64,
     ) -> Result<ResourceRequirementsModel, ClientError> {
-        self.get(format_args!("/resource_requirements/{id}"))
+        self.get(format!("/resource_requirements/{id}"))
             .send()
             .await
     }
@@ -40,7 +40,7 @@ impl Client {
         id: i64,
         body: &ResourceRequirementsModel,
     ) -> Result<ResourceRequirementsModel, ClientError> {
-        self.put(format_args!("/resource_requirements/{id}"))
+        self.put(format!("/resource_requirements/{id}"))
             .json(body)
             .send()
             .await
@@ -51,7 +51,7 @@ impl Client {
         &self,
         id: i64,
     ) -> Result<ResourceRequirementsModel, ClientError> {
-        self.delete(format_args!("/resource_requirements/{id}"))
+        self.delete(format!("/resource_requirements/{id}"))
             .send()
             .await
     }

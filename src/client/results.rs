@@ -13,7 +13,7 @@ impl Client {
 
     /// Reads a result.
     pub async fn get_result(&self, id: i64) -> Result<ResultModel, ClientError> {
-        self.get(format_args!("/results/{id}")).send().await
+        self.get(format!("/results/{id}")).send().await
     }
 
     /// Lists the results of a workflow, a page at a time.
@@ -30,15 +30,12 @@ impl Client {
         id: i64,
         body: &ResultModel,
     ) -> Result<ResultModel, ClientError> {
-        self.put(format_args!("/results/{id}"))
-            .json(body)
-            .send()
-            .await
+        self.put(format!("/results/{id}")).json(body).send().await
     }
 
     /// Deletes a result, and answers with it.
     pub async fn delete_result(&self, id: i64) -> Result<ResultModel, ClientError> {
-        self.delete(format_args!("/results/{id}")).send().await
+        self.delete(format!("/results/{id}")).send().await
     }
 
     /// Deletes the results of a workflow, and says how many.

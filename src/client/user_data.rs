@@ -28,7 +28,7 @@ impl Client {
 
     /// Reads a record.
     pub async fn get_user_data(&self, id: i64) -> Result<UserDataModel, ClientError> {
-        self.get(format_args!("/user_data/{id}")).send().await
+        self.get(format!("/user_data/{id}")).send().await
     }
 
     /// Lists the records of a workflow, a page at a time.
@@ -45,15 +45,12 @@ impl Client {
         id: i64,
         body: &UserDataModel,
     ) -> Result<UserDataModel, ClientError> {
-        self.put(format_args!("/user_data/{id}"))
-            .json(body)
-            .send()
-            .await
+        self.put(format!("/user_data/{id}")).json(body).send().await
     }
 
     /// Deletes a record, and answers with it.
     pub async fn delete_user_data(&self, id: i64) -> Result<UserDataModel, ClientError> {
-        self.delete(format_args!("/user_data/{id}")).send().await
+        self.delete(format!("/user_data/{id}")).send().await
     }
 
     /// Deletes the records of a workflow, and says how many.
@@ -68,7 +65,7 @@ impl Client {
         &self,
         workflow_id: WorkflowId,
     ) -> Result<ListMissingUserDataResponse, ClientError> {
-        self.get(format_args!("/workflows/{workflow_id}/missing_user_data"))
+        self.get(format!("/workflows/{workflow_id}/missing_user_data"))
             .send()
             .await
     }

@@ -21,7 +21,7 @@ impl Client {
 
     /// Reads a workflow.
     pub async fn get_workflow(&self, id: i64) -> Result<WorkflowModel, ClientError> {
-        self.get(format_args!("/workflows/{id}")).send().await
+        self.get(format!("/workflows/{id}")).send().await
     }
 
     /// Lists workflows, a page at a time.
@@ -38,15 +38,12 @@ impl Client {
         id: i64,
         body: &WorkflowModel,
     ) -> Result<WorkflowModel, ClientError> {
-        self.put(format_args!("/workflows/{id}"))
-            .json(body)
-            .send()
-            .await
+        self.put(format!("/workflows/{id}")).json(body).send().await
     }
 
     /// Deletes a workflow, and answers with it.
     pub async fn delete_workflow(&self, id: i64) -> Result<WorkflowModel, ClientError> {
-        self.delete(format_args!("/workflows/{id}")).send().await
+        self.delete(format!("/workflows/{id}")).send().await
     }
 
     /// Counts the jobs of a workflow by status, and sums up how it stands.
@@ -54,9 +51,7 @@ impl Client {
         &self,
         id: WorkflowId,
     ) -> Result<WorkflowStatusResponse, ClientError> {
-        self.get(format_args!("/workflows/{id}/status"))
-            .send()
-            .await
+        self.get(format!("/workflows/{id}/status")).send().await
     }
 
     /// Whether nothing is left to do.
@@ -64,7 +59,7 @@ impl Client {
         &self,
         id: WorkflowId,
     ) -> Result<IsCompleteResponse, ClientError> {
-        self.get(format_args!("/workflows/{id}/is_complete"))
+        self.get(format!("/workflows/{id}/is_complete"))
             .send()
             .await
     }
@@ -74,16 +69,14 @@ impl Client {
         &self,
         id: WorkflowId,
     ) -> Result<IsUninitializedResponse, ClientError> {
-        self.get(format_args!("/workflows/{id}/is_uninitialized"))
+        self.get(format!("/workflows/{id}/is_uninitialized"))
             .send()
             .await
     }
 
     /// Cancels a workflow and the jobs of it that run.
     pub async fn cancel_workflow(&self, id: WorkflowId) -> Result<WorkflowModel, ClientError> {
-        self.put(format_args!("/workflows/{id}/cancel"))
-            .send()
-            .await
+        self.put(format!("/workflows/{id}/cancel")).send().await
     }
 
     /// Begins the next run of a workflow.
@@ -92,7 +85,7 @@ impl Client {
         id: WorkflowId,
         query: &ResetStatusQuery,
     ) -> Result<WorkflowModel, ClientError> {
-        self.post(format_args!("/workflows/{id}/reset_status"))
+        self.post(format!("/workflows/{id}/reset_status"))
             .query(query)
             .send()
             .await
@@ -104,7 +97,7 @@ impl Client {
         id: WorkflowId,
         query: &InitializeJobsQuery,
     ) -> Result<MessageResponse, ClientError> {
-        self.post(format_args!("/workflows/{id}/initialize_jobs"))
+        self.post(format!("/workflows/{id}/initialize_jobs"))
             .query(query)
             .send()
             .await
@@ -112,9 +105,7 @@ impl Client {
 
     /// The ids of all jobs.
     pub async fn list_job_ids(&self, id: WorkflowId) -> Result<ListJobIdsResponse, ClientError> {
-        self.get(format_args!("/workflows/{id}/job_ids"))
-            .send()
-            .await
+        self.get(format!("/workflows/{id}/job_ids")).send().await
     }
 
     /// The jobs that run now, and where.
@@ -123,7 +114,7 @@ impl Client {
         id: WorkflowId,
         query: &RunningJobsQuery,
     ) -> Result<Page<RunningJobModel>, ClientError> {
-        self.get(format_args!("/workflows/{id}/running_jobs"))
+        self.get(format!("/workflows/{id}/running_jobs"))
             .query(query)
             .send()
             .await
@@ -135,7 +126,7 @@ impl Client {
         id: WorkflowId,
         query: &ProcessChangedQuery,
     ) -> Result<ProcessChangedJobInputsResponse, ClientError> {
-        self.post(format_args!("/workflows/{id}/process_changed_job_inputs"))
+        self.post(format!("/workflows/{id}/process_changed_job_inputs"))
             .query(query)
             .send()
             .await
