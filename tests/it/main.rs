@@ -1,1 +1,4 @@
 //! Integration tests.
+
+mod runner;
+mod runner_fake;
