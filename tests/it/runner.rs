@@ -1,7 +1,6 @@
 //! The worker against a server that keeps count and, where a test wants it, loses answers.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on should say where"
 )]
