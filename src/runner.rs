@@ -9,6 +9,7 @@ mod account;
 mod claimer;
 mod deadline;
 mod foreman;
+mod gpus;
 mod hearing;
 mod job_process;
 mod machine;
@@ -40,6 +41,7 @@ use account::{Account, Capacity, Needs};
 use claimer::Claimer;
 use deadline::Deadline;
 use foreman::Foreman;
+use gpus::Gpus;
 use job_process::Shop;
 pub use outcome::{Ending, RunOutcome};
 use outputs::Outputs;
@@ -286,6 +288,7 @@ fn hire(
         shop: Arc::new(shop),
         claimer: Arc::new(claimer),
         account: Account::new(capacity),
+        gpus: Gpus::new(node.num_gpus, std::env::var(gpus::VISIBLE).ok().as_deref()),
         deadline: config
             .time_limit
             .map(|limit| Deadline::new(begin, limit, workflow.execution_config.as_ref())),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use super::account::{Account, Needs, Pace};
 use super::claimer::{Claimed, ClaimedJob, Claimer};
 use super::deadline::Deadline;
+use super::gpus::Gpus;
 use super::job_process::{self, JobEnd, Shop};
 use super::progress::{Display, Extent};
 use super::reporter::{self, Report};
@@ -34,6 +36,8 @@ const MOST_UNREPORTED: usize = 10_000;
 const LAST_REPORTS: Duration = Duration::from_secs(30);
 /// The same after a second signal.
 const HURRIED_REPORTS: Duration = Duration::from_secs(5);
+/// At the end, how long the server has to take back what was not started.
+const LAST_RETURNS: Duration = Duration::from_secs(10);
 /// Jobs given back at once.
 const GIVING_BACK: usize = 8;
 
@@ -42,6 +46,7 @@ pub(super) struct Terms {
     pub(super) shop: Arc<Shop>,
     pub(super) claimer: Arc<Claimer>,
     pub(super) account: Account,
+    pub(super) gpus: Gpus,
     pub(super) deadline: Option<Deadline>,
     /// How long to wait for jobs; for ever without.
     pub(super) wait_for_jobs: Option<Duration>,
@@ -51,10 +56,16 @@ pub(super) struct Terms {
     pub(super) progress: Progress,
 }
 
+/// What a job had while it ran.
+pub(super) struct Held {
+    pub(super) needs: Needs,
+    pub(super) gpus: Vec<String>,
+}
+
 /// What the foreman's tasks send word of.
 pub(super) enum News {
     Claimed(Result<Claimed, ClientError>),
-    Job(Needs, JobEnd),
+    Job(Held, JobEnd),
     Checked(Result<IsCompleteResponse, ClientError>),
     Counted(Result<WorkflowStatusResponse, ClientError>),
 }
@@ -204,12 +215,14 @@ impl Foreman {
             && let Some(ClaimedJob { job, needs }) = self.queue.pop_front()
         {
             self.terms.account.take(needs);
+            let gpus = self.terms.gpus.take(needs.gpus);
             let (shop, news) = (Arc::clone(&self.terms.shop), self.news.clone());
             let mut orders = self.orders.subscribe();
             task::spawn("runner: job", async move {
-                let end = job_process::run(&job, &shop, &mut orders).await;
+                let end = job_process::run(&job, &gpus, &shop, &mut orders).await;
+                let held = Held { needs, gpus };
                 // Nobody listens only after the foreman has given up.
-                let _ = news.send(News::Job(needs, end)).await;
+                let _ = news.send(News::Job(held, end)).await;
             });
         }
     }
@@ -366,36 +379,37 @@ impl Foreman {
         self.outcome.unreported += self.unreported as u64;
         // The jobs of a canceled workflow are canceled too, and must stay so.
         if self.outcome.ending != Ending::Canceled {
-            self.outcome.given_back = self.give_back_jobs().await;
+            let given_back = AtomicU64::new(0);
+            // Without a server each would be tried in vain, and the user waits.
+            let _ = tokio::time::timeout(LAST_RETURNS, self.give_back_jobs(&given_back)).await;
+            self.outcome.given_back = given_back.into_inner();
         }
         self.display.finish();
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
         tracing::info!(outcome = %self.outcome, "worker stopped");
         self.display.say(&self.outcome.to_string());
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.outcome),
-        }
+        Ok(self.outcome)
     }
 
-    async fn give_back_jobs(&mut self) -> u64 {
+    async fn give_back_jobs(&self, given_back: &AtomicU64) {
         let shop = &self.terms.shop;
-        let ids = std::mem::take(&mut self.give_back);
-        let given = stream::iter(ids)
-            .map(|id| async move {
-                let answer = AT_END
-                    .run(|| {
-                        shop.client
-                            .manage_status_change(id, JobStatus::Ready, shop.run_id)
-                    })
-                    .await;
-                if let Err(error) = &answer {
-                    tracing::warn!(job.id = id, %error, "a claimed job could not be given back");
+        stream::iter(&self.give_back)
+            .for_each_concurrent(GIVING_BACK, |&id| async move {
+                let change = || {
+                    shop.client
+                        .manage_status_change(id, JobStatus::Ready, shop.run_id)
+                };
+                match AT_END.run(change).await {
+                    Ok(_) => {
+                        given_back.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        tracing::warn!(job.id = id, %error, "a claimed job could not be given back");
+                    }
                 }
-                u64::from(answer.is_ok())
             })
-            .buffer_unordered(GIVING_BACK);
-        given
-            .fold(0, |sum, one| std::future::ready(sum + one))
-            .await
+            .await;
     }
 }

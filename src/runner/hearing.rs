@@ -24,8 +24,9 @@ impl Foreman {
                     Err(error) => self.lose("claim jobs", error),
                 }
             }
-            News::Job(needs, end) => {
-                self.terms.account.give_back(needs);
+            News::Job(held, end) => {
+                self.terms.account.give_back(held.needs);
+                self.terms.gpus.give_back(held.gpus);
                 self.hear_job(end);
             }
             News::Checked(answer) => {

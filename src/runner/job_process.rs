@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::gpus::NAMES;
 use super::outputs::Outputs;
 use super::stdio::{JobStdio, StdioPlan};
 use super::verdict::{self, Order, Rules};
@@ -45,9 +46,10 @@ pub(super) enum JobEnd {
     Unreachable(ClientError),
 }
 
-/// Runs a claimed job.
+/// Runs a claimed job, on these GPUs.
 pub(super) async fn run(
     job: &JobModel,
+    gpus: &[String],
     shop: &Shop,
     orders: &mut watch::Receiver<Order>,
 ) -> JobEnd {
@@ -76,7 +78,7 @@ pub(super) async fn run(
 
     let stdio = shop.stdio.of(shop.workflow_id, job, shop.run_id);
     let begin = Instant::now();
-    let code = match spawn(job, shop, &stdio) {
+    let code = match spawn(job, gpus, shop, &stdio) {
         Ok(child) => wait(child, orders).await,
         Err(error) => {
             tracing::warn!(job.id = id, %error, "a job could not be started");
@@ -143,7 +145,7 @@ fn command_line(job: &JobModel) -> String {
 ///
 /// Nothing here keeps the standard library from `posix_spawn`, which does not copy the
 /// worker's page tables for every job.
-fn spawn(job: &JobModel, shop: &Shop, stdio: &JobStdio) -> io::Result<Child> {
+fn spawn(job: &JobModel, gpus: &[String], shop: &Shop, stdio: &JobStdio) -> io::Result<Child> {
     let (out, err) = stdio.open()?;
     let mut command = Command::new("bash");
     command
@@ -161,6 +163,10 @@ fn spawn(job: &JobModel, shop: &Shop, stdio: &JobStdio) -> io::Result<Child> {
         .env("TORC_JOB_ID", job.id.unwrap_or_default().to_string())
         .env("TORC_JOB_NAME", &job.name)
         .env("TORC_ATTEMPT_ID", job.attempt_id.unwrap_or(1).to_string());
+    if !gpus.is_empty() {
+        let gpus = gpus.join(",");
+        command.envs(NAMES.map(|name| (name, &gpus)));
+    }
     command.spawn()
 }
 
