@@ -11,15 +11,17 @@ pub mod router;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::engine::{Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
 use crate::store::open::OpenError;
-use crate::store::{Durability, OpenOptions, Store};
+use crate::store::{Durability, OpenOptions, Store, snapshot};
 use crate::telemetry::{TelemetryHandle, task};
 
 /// What a server is started with.
@@ -161,6 +163,30 @@ impl RunningServer {
     /// Whether its database ends with the process.
     pub fn in_memory(&self) -> bool {
         self.store.in_memory()
+    }
+
+    /// Copies the database to `target` whenever the answered handle is notified, and
+    /// says so on standard output, where programs wait for that line. `keep` copies
+    /// remain, the older ones as `target.1` and so on.
+    pub fn snapshots_to(&self, target: PathBuf, keep: usize) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        let database = self.database().to_owned();
+        task::spawn("database-snapshots", {
+            let wake = Arc::clone(&wake);
+            async move {
+                loop {
+                    wake.notified().await;
+                    let (from, to) = (database.clone(), target.clone());
+                    let copy = move || snapshot::write(&from, &to, keep);
+                    match task::spawn_blocking("database-snapshot", copy).await {
+                        Ok(Ok(())) => println!("TORC_SNAPSHOT_DONE={}", target.display()),
+                        Ok(Err(error)) => tracing::error!("no snapshot was taken: {error}"),
+                        Err(error) => tracing::error!("no snapshot was taken: {error}"),
+                    }
+                }
+            }
+        });
+        wake
     }
 
     /// Stops accepting, lets open requests and queued writes finish, closes the database.

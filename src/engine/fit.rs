@@ -130,7 +130,8 @@ mod tests {
             let offer = Offer { cpus: 8, memory_bytes: 8, gpus: 2, nodes: 1, time_limit_s: None };
             let mut with = Pack::new(offer);
             let mut without = Pack::new(offer);
-            prop_assert!(!with.take(&NeedsRow { num_cpus: big, num_nodes: 1, ..job }));
+            let too_big = NeedsRow { num_cpus: big, num_nodes: 1, ..job };
+            prop_assert!(!with.take(&too_big));
             prop_assert_eq!(with.take(&job), without.take(&job));
         }
     }

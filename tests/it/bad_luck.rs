@@ -13,7 +13,11 @@ use crate::support::server::check_invariants;
 /// A port that is free now. The server is started on it again and again, so it
 /// cannot be chosen by the server.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn server_on(directory: &Path, port: u16) -> ServerProcess {
@@ -54,7 +58,12 @@ async fn kill_9_twenty_times_under_load() {
             torc()
                 .current_dir(directory.path())
                 .args(["--url", &api.url(), "run", &flow.to_string()])
-                .args(["--max-parallel-jobs", "4", "--output-dir", &format!("out{n}")])
+                .args([
+                    "--max-parallel-jobs",
+                    "4",
+                    "--output-dir",
+                    &format!("out{n}"),
+                ])
                 .stdout(std::process::Stdio::null())
                 .stderr(std::fs::File::create(directory.path().join(format!("w{n}"))).unwrap())
                 .spawn()
@@ -65,7 +74,10 @@ async fn kill_9_twenty_times_under_load() {
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(fastrand::u64(80..250))).await;
         let seen = api
-            .send(&format!("GET /jobs?workflow_id={flow}&status=completed"), &Value::Null)
+            .send(
+                &format!("GET /jobs?workflow_id={flow}&status=completed"),
+                &Value::Null,
+            )
             .await
             .ok();
         let seen = seen["items"].as_array().unwrap();
@@ -74,7 +86,11 @@ async fn kill_9_twenty_times_under_load() {
         drop(server);
         server = server_on(directory.path(), port);
         for job in &acknowledged {
-            assert_eq!(api.status(*job).await, "completed", "job {job} was acknowledged");
+            assert_eq!(
+                api.status(*job).await,
+                "completed",
+                "job {job} was acknowledged"
+            );
         }
     }
     for worker in &mut workers {
@@ -89,7 +105,10 @@ async fn kill_9_twenty_times_under_load() {
     }
     assert_eq!(times.len(), 600);
     let twice: Vec<_> = times.iter().filter(|(_, count)| **count > 1).collect();
-    assert!(twice.is_empty(), "ran to their end more than once: {twice:?}");
+    assert!(
+        twice.is_empty(),
+        "ran to their end more than once: {twice:?}"
+    );
     server.signal("TERM");
     assert_eq!(server.wait().0.code(), Some(0));
     check_invariants(&directory.path().join("x.db"));
@@ -109,9 +128,18 @@ async fn a_full_queue_is_answered_503() {
     let attempts = (0..20).map(|_| {
         let (url, event) = (format!("{}/events", api.url()), event.clone());
         async move {
-            let response = reqwest::Client::new().post(url).json(&event).send().await.unwrap();
+            let response = reqwest::Client::new()
+                .post(url)
+                .json(&event)
+                .send()
+                .await
+                .unwrap();
             let retry = response.headers().get("retry-after").cloned();
-            (response.status().as_u16(), retry, response.text().await.unwrap())
+            (
+                response.status().as_u16(),
+                retry,
+                response.text().await.unwrap(),
+            )
         }
     });
     let pending = tokio::spawn(futures_util::future::join_all(attempts));
@@ -119,7 +147,10 @@ async fn a_full_queue_is_answered_503() {
     holder.execute_batch("COMMIT").unwrap();
     let answers = pending.await.unwrap();
     let stored = answers.iter().filter(|(status, ..)| *status == 200).count();
-    let refused: Vec<_> = answers.iter().filter(|(status, ..)| *status == 503).collect();
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|(status, ..)| *status == 503)
+        .collect();
     assert_eq!(stored + refused.len(), 20, "{answers:?}");
     assert!(!refused.is_empty(), "nothing was refused");
     for (_, retry, body) in refused {
@@ -127,7 +158,10 @@ async fn a_full_queue_is_answered_503() {
         assert!(body.contains("database is locked"), "{body}");
     }
     let events = api.get(&format!("/events?workflow_id={flow}")).await;
-    assert_eq!(events["total_count"], stored, "exactly what was acknowledged is there");
+    assert_eq!(
+        events["total_count"], stored,
+        "exactly what was acknowledged is there"
+    );
     api.post("/events", event).await;
 }
 
@@ -142,7 +176,10 @@ async fn a_full_disk_heals_without_a_restart() {
         .arg(&small)
         .status()
         .unwrap();
-    assert!(mounted.success(), "this test mounts a small tmpfs: run it as root");
+    assert!(
+        mounted.success(),
+        "this test mounts a small tmpfs: run it as root"
+    );
     let unmount = Unmount(small.clone());
     let server = ServerProcess::start(&small, &["-d", "x.db"]);
     let api = server.api();
@@ -162,12 +199,20 @@ async fn a_full_disk_heals_without_a_restart() {
         full = true;
         assert_eq!(answer.status, 503, "{}", answer.body);
         let message = answer.body["error"]["message"].as_str().unwrap();
-        assert!(message.contains("disk") || message.contains("full"), "{message}");
+        assert!(
+            message.contains("disk") || message.contains("full"),
+            "{message}"
+        );
         break;
     }
     assert!(full, "the disk never filled up");
-    let page = api.get(&format!("/events?workflow_id={flow}&limit=1")).await;
-    assert_eq!(page["total_count"], stored, "reads go on, and show what was acknowledged");
+    let page = api
+        .get(&format!("/events?workflow_id={flow}&limit=1"))
+        .await;
+    assert_eq!(
+        page["total_count"], stored,
+        "reads go on, and show what was acknowledged"
+    );
     std::fs::remove_file(&ballast).unwrap();
     api.post("/events", event).await;
     server.signal("TERM");
@@ -179,7 +224,10 @@ struct Unmount(std::path::PathBuf);
 
 impl Drop for Unmount {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
     }
 }
 
