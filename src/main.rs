@@ -66,6 +66,8 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     if let Some(path) = &database {
         config.dump_beside(path);
     }
+    // What the log says of a dump should be found from any directory.
+    config.dump_dir = std::path::absolute(&config.dump_dir)?;
     let telemetry = telemetry::init(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.worker_threads())

@@ -54,7 +54,7 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter, from `RUST_LOG` or `--log-level`, means nothing.
-    #[error("the log filter `{filter}` is not valid: {reason}")]
+    #[error("the log filter `{filter}`, from RUST_LOG or --log-level, is not valid: {reason}")]
     Filter {
         /// The filter as given.
         filter: String,

@@ -1,4 +1,11 @@
 //! Integration tests, in one binary: they use the public surface alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, reads as one story, and its tasks need no names"
+)]
 
 mod bad_input;
 mod bad_luck;
@@ -7,6 +14,7 @@ mod claims;
 mod job_runs;
 mod runner;
 mod runner_fake;
+mod signals;
 mod support;
 mod tidy;
 mod transcript;
