@@ -1,1 +1,3 @@
 //! Integration tests.
+
+mod analyze_timings;
