@@ -15,7 +15,7 @@ const DEFAULT_LEVEL: &str = "info";
 
 /// The flags about logs, timings and tokio-console, flattened into `run`.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Telemetry")]
+#[command(next_help_heading = "Telemetry", about = None, long_about = None)]
 pub struct TelemetryArgs {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as
     /// `info,torc_server=debug`. RUST_LOG, if set, always wins. [default: info]

@@ -15,13 +15,11 @@ use std::time::Duration;
 
 use console_subscriber::{ConsoleLayer, Server};
 use tonic::transport::server::TcpIncoming;
-use tracing::Metadata;
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
 
 use super::BoxedLayer;
-use super::gate::Gate;
+use super::gate;
 
 /// How long what has ended stays visible. What may accumulate in that time is limited
 /// by the gate.
@@ -65,9 +63,8 @@ pub fn layer(bind: SocketAddr) -> Result<BoxedLayer, String> {
             }
         })
         .map_err(|error| format!("tokio-console is off: no thread for it ({error})"))?;
-    Ok(Gate::new(layer)
-        .with_filter(filter_fn(is_for_console))
-        .boxed())
+    let (gate, filter) = gate::around(layer);
+    Ok(gate.with_filter(filter).boxed())
 }
 
 /// Serves until the process ends, on a runtime of its own.
@@ -87,12 +84,4 @@ fn serve(server: Server, listener: TcpListener) -> Result<(), Box<dyn std::error
             served = serve => served.map_err(Into::into),
         }
     })
-}
-
-/// What the console wants to see, and nothing else; the same rule as its own `spawn`.
-fn is_for_console(meta: &Metadata<'_>) -> bool {
-    if meta.is_event() {
-        return meta.target().starts_with("runtime") || meta.target().starts_with("tokio");
-    }
-    meta.name().starts_with("runtime.") || meta.target().starts_with("tokio")
 }

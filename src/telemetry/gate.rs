@@ -8,9 +8,11 @@
 //! - Resources made by libraries stay out, and operations and events on what stayed out.
 //! - Everything else passes a [`Bucket`], and only so many may be open at once.
 //!
-//! Holding back `on_new_span` is enough for spans: the console finds its own data in a
-//! span when something happens to it, and ignores spans without. Events are different,
-//! it takes them for the innermost resource that it knows, so they are held back too.
+//! It has two halves. The [`GateFilter`] decides before a span exists, by its kind and
+//! by what is left in the buckets; that costs next to nothing, and under load it is what
+//! happens to nearly every channel and timer. The [`Gate`] decides on a new span, when
+//! its fields are known. Holding back `on_new_span` is enough there: the console finds
+//! its own data in a span when something happens to it, and ignores spans without.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +23,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
+use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::resource;
@@ -30,26 +32,50 @@ const TASK: &str = "runtime.spawn";
 const RESOURCE: &str = "runtime.resource";
 const OPERATION: &str = "runtime.resource.async_op";
 
+/// One poll of an operation; the console has no use for this span.
+const POLL: &str = "runtime.resource.async_op.poll";
+
+/// The two halves, sharing the limits: wrap the console's layer into the first, and put
+/// the second around it with `with_filter`.
+pub fn around<L>(layer: L) -> (Gate<L>, GateFilter) {
+    let limits = Arc::new(Limits::default());
+    let gate = Gate {
+        inner: layer,
+        limits: Arc::clone(&limits),
+    };
+    (gate, GateFilter { limits })
+}
+
 /// Wraps the console's layer.
 pub struct Gate<L> {
     inner: L,
+    limits: Arc<Limits>,
+}
+
+/// The filter of the console's layer.
+pub struct GateFilter {
+    limits: Arc<Limits>,
+}
+
+struct Limits {
     tasks: Bucket,
     resources: Bucket,
     operations: Bucket,
 }
 
-impl<L> Gate<L> {
-    /// The limits follow from what the console holds per entry: about 40 KiB for a task
-    /// (its histograms), 1 to 2 KiB for the others, each for half a minute after its end.
-    pub fn new(inner: L) -> Self {
+impl Default for Limits {
+    /// They follow from what the console holds per entry: about 40 KiB for a task (its
+    /// histograms), 1 to 2 KiB for the others, each for half a minute after its end.
+    fn default() -> Self {
         Self {
-            inner,
             tasks: Bucket::new(512, 8.0, 768),
             resources: Bucket::new(512, 20.0, 2048),
             operations: Bucket::new(1024, 50.0, 4096),
         }
     }
+}
 
+impl Limits {
     /// Whether the console may know of this new span; its pass, if so.
     fn admit<S>(&self, attrs: &Attributes<'_>, ctx: &Context<'_, S>) -> Option<Pass>
     where
@@ -80,7 +106,7 @@ impl<L> Gate<L> {
                     None => None,
                 };
                 parent
-                    .is_some_and(|parent| innermost_has_pass(parent))
+                    .is_some_and(innermost_has_pass)
                     .then(|| self.operations.take())
                     .flatten()
             }
@@ -97,6 +123,56 @@ where
     span.scope()
         .find(|span| matches!(span.name(), RESOURCE | OPERATION))
         .is_some_and(|span| span.extensions().get::<Pass>().is_some())
+}
+
+/// What the console is interested in at all; the same rule as its own `spawn`.
+fn is_for_console(meta: &Metadata<'_>) -> bool {
+    if meta.is_event() {
+        return meta.target().starts_with("runtime") || meta.target().starts_with("tokio");
+    }
+    meta.name().starts_with("runtime.") || meta.target().starts_with("tokio")
+}
+
+/// State changes and polls belong to the innermost resource or operation: the console
+/// takes them for the innermost one *that it knows*, so they must not get through when
+/// that is another one. Wakes name their task themselves.
+fn is_about_innermost(meta: &Metadata<'_>) -> bool {
+    meta.is_event() && meta.target().starts_with("runtime::resource")
+}
+
+impl<S> Filter<S> for GateFilter
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn enabled(&self, meta: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        if !is_for_console(meta) || meta.name() == POLL {
+            return false;
+        }
+        if meta.target() == resource::TARGET {
+            return true;
+        }
+        let inside_known = || ctx.lookup_current().is_some_and(innermost_has_pass);
+        if is_about_innermost(meta) {
+            return inside_known();
+        }
+        match meta.name() {
+            RESOURCE => self.limits.resources.has_any(),
+            OPERATION => self.limits.operations.has_any() && inside_known(),
+            _ => true,
+        }
+    }
+
+    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
+        if !is_for_console(meta) || meta.name() == POLL {
+            Interest::never()
+        } else if meta.target() == resource::TARGET {
+            Interest::always()
+        } else if is_about_innermost(meta) || matches!(meta.name(), RESOURCE | OPERATION) {
+            Interest::sometimes()
+        } else {
+            Interest::always()
+        }
+    }
 }
 
 /// Marks a span that the console knows, and counts it as open until it closes.
@@ -131,20 +207,32 @@ impl Bucket {
         }
     }
 
+    /// Whether [`Self::take`] would give something now.
+    fn has_any(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.most_open && self.with_level(|level| *level >= 1.0)
+    }
+
     fn take(&self) -> Option<Pass> {
         if self.open.load(Ordering::Relaxed) >= self.most_open {
             return None;
         }
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with_level(|level| {
+            (*level >= 1.0).then(|| {
+                *level -= 1.0;
+                self.open.fetch_add(1, Ordering::Relaxed);
+                Pass(Some(Arc::clone(&self.open)))
+            })
+        })
+    }
+
+    fn with_level<R>(&self, use_level: impl FnOnce(&mut f64) -> R) -> R {
+        let mut state = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let (level, at) = &mut *state;
         let now = Instant::now();
-        let refill = now.saturating_duration_since(level.1).as_secs_f64() * self.per_second;
-        *level = ((level.0 + refill).min(self.burst), now);
-        if level.0 < 1.0 {
-            return None;
-        }
-        level.0 -= 1.0;
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Pass(Some(Arc::clone(&self.open))))
+        let elapsed = now.saturating_duration_since(*at).as_secs_f64();
+        *level = (*level + elapsed * self.per_second).min(self.burst);
+        *at = now;
+        use_level(level)
     }
 }
 
@@ -190,7 +278,7 @@ where
     L: Layer<S>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(pass) = self.admit(attrs, &ctx) else {
+        let Some(pass) = self.limits.admit(attrs, &ctx) else {
             return;
         };
         if let Some(span) = ctx.span(id) {
@@ -200,12 +288,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        // State changes and polls belong to the innermost resource or operation. Wakes
-        // name their task themselves.
-        let about_resource = event.metadata().target().starts_with("runtime::resource");
-        if !about_resource || ctx.event_span(event).is_some_and(innermost_has_pass) {
-            self.inner.on_event(event, ctx);
-        }
+        self.inner.on_event(event, ctx);
     }
 
     fn on_register_dispatch(&self, subscriber: &tracing::Dispatch) {

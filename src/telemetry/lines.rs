@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -202,21 +203,43 @@ fn text_line(time: &str, meta: &Metadata<'_>, open: &Open, ansi: bool) -> String
     line
 }
 
-/// Flat like the other lines of the JSON log, with the span's name and fields under
-/// `span`.
+/// One close line of the JSON log: flat like its other lines, with the span's name and
+/// fields under `span`.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    timestamp: &'a str,
+    level: &'a str,
+    message: &'a str,
+    #[serde(rename = "time.busy")]
+    busy: String,
+    #[serde(rename = "time.idle")]
+    idle: String,
+    target: &'a str,
+    span: JsonSpan<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSpan<'a> {
+    #[serde(flatten)]
+    fields: &'a Map<String, Value>,
+    name: &'a str,
+}
+
 fn json_line(time: &str, meta: &Metadata<'_>, open: &Open) -> String {
-    let mut span = open.json.clone();
-    span.insert("name".to_owned(), meta.name().into());
-    let line = serde_json::json!({
-        "timestamp": time,
-        "level": meta.level().as_str(),
-        "message": "close",
-        "time.busy": millis(open.busy),
-        "time.idle": millis(open.idle),
-        "target": meta.target(),
-        "span": span,
+    let line = serde_json::to_string(&JsonLine {
+        timestamp: time,
+        level: meta.level().as_str(),
+        message: "close",
+        busy: millis(open.busy),
+        idle: millis(open.idle),
+        target: meta.target(),
+        span: JsonSpan {
+            fields: &open.json,
+            name: meta.name(),
+        },
     });
-    format!("{line}\n")
+    // Strings and maps with text keys can always be written.
+    line.map(|line| line + "\n").unwrap_or_default()
 }
 
 /// Milliseconds, with three digits or more, never finer than a tenth of a µs.

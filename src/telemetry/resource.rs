@@ -43,7 +43,6 @@ struct Inner {
 struct Operation {
     name: &'static str,
     span: Span,
-    poll: Span,
 }
 
 impl Resource {
@@ -80,7 +79,7 @@ impl Resource {
     ) -> impl Future<Output = F::Output> + use<F> {
         let inner = (!self.0.span.is_disabled()).then(|| Arc::clone(&self.0));
         async move {
-            let Some(waiting) = inner.and_then(|inner| Waiting::begin(inner, op)) else {
+            let Some(mut waiting) = inner.and_then(|inner| Waiting::begin(inner, op)) else {
                 return future.await;
             };
             let mut future = pin!(future);
@@ -134,12 +133,7 @@ impl Inner {
             source = op,
             inherits_child_attrs = false,
         );
-        let poll = span.in_scope(|| trace_span!(target: TARGET, "runtime.resource.async_op.poll"));
-        Some(Operation {
-            name: op,
-            span,
-            poll,
-        })
+        Some(Operation { name: op, span })
     }
 }
 
@@ -147,57 +141,66 @@ impl Inner {
 struct Waiting {
     inner: Arc<Inner>,
     operation: Option<Operation>,
+    shown: bool,
 }
 
 impl Waiting {
     fn begin(inner: Arc<Inner>, op: &'static str) -> Option<Self> {
-        let operation = inner.take(op)?;
-        let waiting = Self {
+        let operation = Some(inner.take(op)?);
+        Some(Self {
             inner,
-            operation: Some(operation),
-        };
-        waiting.show(true);
-        Some(waiting)
+            operation,
+            shown: false,
+        })
     }
 
-    fn show(&self, waiting: bool) {
-        if let Some(operation) = &self.operation {
-            let _resource = self.inner.span.enter();
-            let _operation = operation.span.enter();
-            trace!(
-                target: "runtime::resource::async_op::state_update",
-                waiting = waiting,
-                waiting.op = "override",
-            );
-        }
-    }
-
-    fn poll<F: Future>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Some(operation) = &self.operation else {
             return future.poll(cx);
         };
         let _resource = self.inner.span.enter();
         let _operation = operation.span.enter();
-        let _poll = operation.poll.enter();
         let polled = future.poll(cx);
-        trace!(
-            target: "runtime::resource::poll_op",
-            op_name = operation.name,
-            is_ready = polled.is_ready(),
-        );
+        let ready = polled.is_ready();
+        if !self.shown && !ready {
+            show_waiting(true);
+            // This event tells the console which task it is.
+            trace!(
+                target: "runtime::resource::poll_op",
+                op_name = operation.name,
+                is_ready = false,
+            );
+            self.shown = true;
+        } else if self.shown && ready {
+            show_waiting(false);
+            self.shown = false;
+        }
         polled
     }
 }
 
+/// Sets the operation's `waiting`; it must be entered.
+fn show_waiting(waiting: bool) {
+    trace!(
+        target: "runtime::resource::async_op::state_update",
+        waiting = waiting,
+        waiting.op = "override",
+    );
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.show(false);
-        if let Some(operation) = self.operation.take() {
-            self.inner
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(operation);
+        let Some(operation) = self.operation.take() else {
+            return;
+        };
+        if self.shown {
+            let _resource = self.inner.span.enter();
+            operation.span.in_scope(|| show_waiting(false));
         }
+        self.inner
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(operation);
     }
 }

@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
+mod analyze_timings;
 mod bad_input;
 mod bad_luck;
 mod bad_start;
