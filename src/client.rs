@@ -1,1 +1,241 @@
-//! The API over HTTP.
+//! The API over HTTP: one method for each operation, named after its operationId.
+//!
+//! A method sends one request and says how it went. What is worth repeating is the
+//! caller's choice, see [`RetryPolicy`]; which requests may be repeated without harm
+//! is the contract's, see [`IdempotencyKey`].
+
+mod claims;
+mod compute_nodes;
+mod error;
+mod events;
+mod files;
+mod jobs;
+mod resource_requirements;
+mod results;
+mod retry;
+mod sse;
+mod system;
+mod user_data;
+mod workflows;
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::wire::{BASE_PATH, IDEMPOTENCY_KEY};
+
+pub use error::ClientError;
+pub use events::{EventStream, StreamItem};
+pub use retry::RetryPolicy;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take; initializing a million jobs is one request.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Talks to one server. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Arc<str>,
+}
+
+impl Client {
+    /// A client of the API at `base_url`, such as `http://localhost:8080/torc-service/v1`.
+    ///
+    /// A URL without a path gets the API's usual one. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::BadUrl`] if the URL cannot be used.
+    pub fn new(base_url: &str) -> Result<Self, ClientError> {
+        let base = checked_base(base_url)?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_secs(30))
+            .user_agent(concat!("torc/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| ClientError::bad_url(base_url, error::chain(&error)))?;
+        Ok(Self {
+            http,
+            base: base.into(),
+        })
+    }
+
+    /// The base URL in use, as jobs get it in `TORC_API_URL`.
+    pub fn base_url(&self) -> &str {
+        &self.base
+    }
+
+    fn call(&self, method: Method, path: impl Display) -> Call {
+        let url = format!("{}{path}", self.base);
+        Call {
+            what: format!("{method} {url}"),
+            request: self.http.request(method, &url),
+            url,
+        }
+    }
+
+    fn get(&self, path: impl Display) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    fn post(&self, path: impl Display) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    fn put(&self, path: impl Display) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    fn delete(&self, path: impl Display) -> Call {
+        self.call(Method::DELETE, path)
+    }
+}
+
+/// The URL without a trailing slash, with the API's path if it had none.
+fn checked_base(base_url: &str) -> Result<String, ClientError> {
+    let url = Url::parse(base_url.trim())
+        .map_err(|error| ClientError::bad_url(base_url, error.to_string()))?;
+    if url.scheme() != "http" {
+        let reason = format!("this build speaks http, not {}", url.scheme());
+        return Err(ClientError::bad_url(base_url, reason));
+    }
+    let text = url.as_str().trim_end_matches('/');
+    Ok(if matches!(url.path(), "" | "/") {
+        format!("{text}{BASE_PATH}")
+    } else {
+        text.to_owned()
+    })
+}
+
+/// One request in the making.
+struct Call {
+    what: String,
+    url: String,
+    request: RequestBuilder,
+}
+
+impl Call {
+    fn query(mut self, query: &impl Serialize) -> Self {
+        self.request = self.request.query(query);
+        self
+    }
+
+    fn json(mut self, body: &impl Serialize) -> Self {
+        self.request = self.request.json(body);
+        self
+    }
+
+    fn key(mut self, key: Option<&IdempotencyKey>) -> Self {
+        if let Some(key) = key {
+            self.request = self.request.header(IDEMPOTENCY_KEY, key.as_str());
+        }
+        self
+    }
+
+    /// Sends the request and reads the whole answer.
+    async fn send<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+        let Self { what, url, request } = self;
+        let response = request
+            .timeout(ANSWER_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+        let response = accepted(&what, response).await?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+        serde_json::from_slice(&body).map_err(|error| ClientError::Decode {
+            what,
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends the request and hands out the answer's body as it comes, without a time limit.
+    async fn open(self) -> Result<Response, ClientError> {
+        let Self { what, url, request } = self;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+        accepted(&what, response).await
+    }
+}
+
+/// The response if it is a success, else the error that its body tells.
+async fn accepted(what: &str, response: Response) -> Result<Response, ClientError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_secs);
+    // A body that breaks off still leaves the status, which matters more.
+    let body = response.bytes().await.unwrap_or_default();
+    Err(ClientError::api(what, status, &body, retry_after))
+}
+
+/// Names one request, so that repeating it after a lost answer has no second effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// A key that nobody has used.
+    pub fn fresh() -> Self {
+        Self(format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The key as it stands in the header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a bulk delete answers: the contract has two names for the one number.
+#[derive(serde::Deserialize)]
+struct Deleted {
+    count: Option<i64>,
+    deleted_count: Option<i64>,
+}
+
+impl Deleted {
+    fn rows(self) -> i64 {
+        self.count.or(self.deleted_count).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, ClientError, checked_base};
+
+    #[test]
+    fn a_bare_address_gets_the_usual_path() {
+        let usual = "http://localhost:8080/torc-service/v1";
+        for given in ["http://localhost:8080", "http://localhost:8080/", usual] {
+            assert_eq!(checked_base(given).unwrap(), usual);
+        }
+        assert_eq!(
+            checked_base("http://host/other/").unwrap(),
+            "http://host/other"
+        );
+    }
+
+    #[test]
+    fn unusable_urls_are_refused_before_anything_is_sent() {
+        for bad in ["localhost:8080", "https://host", "", "http://"] {
+            let refused = Client::new(bad);
+            assert!(matches!(refused, Err(ClientError::BadUrl { .. })), "{bad}");
+        }
+    }
+}

@@ -1,3 +1,5 @@
 //! Integration tests.
 
+mod runner;
+mod runner_fake;
 mod spec;

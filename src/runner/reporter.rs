@@ -1,0 +1,53 @@
+//! Tells the server how jobs ended, in batches, until it has heard.
+
+use tokio::sync::mpsc;
+
+use crate::client::{Client, ClientError, IdempotencyKey, RetryPolicy};
+use crate::wire::WorkflowId;
+use crate::wire::jobs::{BatchCompleteJobsRequest, BatchCompleteJobsResponse, JobCompletionEntry};
+
+/// Endings per request at most; well below the server's limit on a body.
+const BATCH: usize = 500;
+
+/// What the server said about a batch.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) batch: Vec<JobCompletionEntry>,
+    pub(super) answer: Result<BatchCompleteJobsResponse, ClientError>,
+}
+
+/// Reports what comes in `endings` and hands on what was said of it, until `endings` closes.
+///
+/// No timer collects a batch: while one request is under way the next gathers by itself.
+pub(super) async fn run(
+    client: Client,
+    workflow_id: WorkflowId,
+    retry: RetryPolicy,
+    mut endings: mpsc::UnboundedReceiver<JobCompletionEntry>,
+    reports: mpsc::UnboundedSender<Report>,
+) {
+    let mut batch = Vec::new();
+    while endings.recv_many(&mut batch, BATCH).await > 0 {
+        let request = BatchCompleteJobsRequest {
+            completions: std::mem::take(&mut batch),
+        };
+        // The same key for every repetition: what was recorded although the answer got
+        // lost is then a success, not an error.
+        let key = IdempotencyKey::fresh();
+        let answer = retry
+            .run(|| client.batch_complete_jobs(workflow_id, &request, Some(&key)))
+            .await;
+        let report = Report {
+            batch: request.completions,
+            answer,
+        };
+        if reports.send(report).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether this refusal only says that the job has ended before, for instance by a cancel.
+pub(super) fn says_already_complete(message: &str) -> bool {
+    message.contains("already complete")
+}
