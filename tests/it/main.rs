@@ -16,6 +16,7 @@ mod job_runs;
 mod runner;
 mod runner_fake;
 mod signals;
+mod spec;
 mod support;
 mod tidy;
 mod transcript;
