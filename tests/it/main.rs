@@ -13,6 +13,7 @@ mod bad_luck;
 mod bad_start;
 mod claims;
 mod job_runs;
+mod laws;
 mod runner;
 mod runner_fake;
 mod signals;
