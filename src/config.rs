@@ -1,3 +1,199 @@
 //! What flags and environment say, as plain values.
 
 pub mod telemetry;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The command line of `torc-server`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "torc-server",
+    version,
+    about = "Runs large computational workflows, on a server that you can see inside of",
+    after_help = "Exit codes: 0 stopped as asked, 1 could not start or run, 2 wrong usage.\n\
+                  Signals: SIGINT and SIGTERM drain and stop, a second one ends at once; \
+                  SIGUSR1 dumps the timing histograms."
+)]
+pub struct Cli {
+    /// What to do; `run` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What `torc-server` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Run(Box<RunArgs>),
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// The loss of power: every commit waits for the disk.
+    Power,
+    /// The end of the process; the last moments may go with the power.
+    Process,
+}
+
+/// The flags of `torc-server run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Name or address to listen on
+    #[arg(short = 'H', long, visible_aliases = ["url"], short_alias = 'u', default_value = "0.0.0.0")]
+    pub host: String,
+
+    /// Port to listen on; 0 takes any free one
+    #[arg(short, long, default_value_t = 8080)]
+    pub port: u16,
+
+    /// Worker threads [default: one for each CPU, at most 8]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Database file, made if it is missing; `:memory:` for one that ends with the server
+    /// [default: DATABASE_URL, else torc-server.db]
+    #[arg(short, long, value_name = "PATH")]
+    pub database: Option<String>,
+
+    /// What an acknowledged write survives
+    #[arg(long, value_enum, default_value_t = Durability::Power)]
+    pub durability: Durability,
+
+    /// Writes that may wait; more are answered 503
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub write_queue: u32,
+
+    /// Seconds between sweeps for endings that another program wrote down; ours need none
+    #[arg(
+        short = 'c', long, value_name = "SECONDS", default_value = "30",
+        env = "TORC_COMPLETION_CHECK_INTERVAL_SECS", value_parser = seconds
+    )]
+    pub completion_check_interval_secs: Duration,
+
+    /// Stop when standard input ends, for programs that start a server of their own
+    #[arg(long, hide = true)]
+    pub shutdown_on_stdin_eof: bool,
+
+    /// MiB of a bulk request at most
+    #[arg(
+        long, value_name = "MIB", default_value_t = 200, env = "TORC_MAX_REQUEST_BODY_MB",
+        value_parser = clap::value_parser!(u32).range(1..=16_384)
+    )]
+    pub max_request_body_mb: u32,
+
+    /// Where SIGUSR1 puts a copy of the database
+    #[arg(long, value_name = "PATH", env = "TORC_SERVER_SNAPSHOT_PATH")]
+    pub snapshot_path: Option<PathBuf>,
+
+    /// Copies of the database to keep
+    #[arg(
+        long, value_name = "N", default_value_t = 5, env = "TORC_SERVER_SNAPSHOT_KEEP",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub snapshot_keep: u16,
+
+    /// What the server shows of itself.
+    #[command(flatten)]
+    pub telemetry: telemetry::TelemetryArgs,
+}
+
+/// The file used when nothing names one.
+pub const DEFAULT_DATABASE: &str = "torc-server.db";
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| format!("'{text}' is no number of seconds"))?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|interval| !interval.is_zero())
+        .ok_or_else(|| format!("'{text}' is no positive number of seconds"))
+}
+
+impl RunArgs {
+    /// The arguments as they are when no flag is given; the environment still counts.
+    ///
+    /// # Errors
+    ///
+    /// A malformed environment variable.
+    pub fn defaults() -> Result<Self, clap::Error> {
+        let line: [OsString; 2] = ["torc-server".into(), "run".into()];
+        match Cli::try_parse_from(line)?.command {
+            Some(Command::Run(run)) => Ok(*run),
+            None => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+        }
+    }
+
+    /// The database file, `None` for one in memory.
+    ///
+    /// # Errors
+    ///
+    /// A `DATABASE_URL` that is not SQLite's.
+    pub fn database_path(&self) -> Result<Option<PathBuf>, String> {
+        let given = match &self.database {
+            Some(path) => path.clone(),
+            None => match std::env::var("DATABASE_URL") {
+                Ok(url) if !url.is_empty() => path_of_url(&url)?,
+                _ => DEFAULT_DATABASE.to_owned(),
+            },
+        };
+        Ok((given != ":memory:").then(|| PathBuf::from(given)))
+    }
+
+    /// Worker threads of the runtime.
+    pub fn worker_threads(&self) -> usize {
+        let cpus = || {
+            std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(8)
+        };
+        self.threads.map_or_else(cpus, usize::from)
+    }
+}
+
+/// The file of a `sqlite:` URL; its parameters mean nothing here.
+fn path_of_url(url: &str) -> Result<String, String> {
+    if url == ":memory:" {
+        return Ok(url.to_owned());
+    }
+    let Some(rest) = url.strip_prefix("sqlite:") else {
+        return Err(format!(
+            "DATABASE_URL '{url}' is not for SQLite; it looks like sqlite:PATH"
+        ));
+    };
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if path == ":memory:" || parameters.split('&').any(|p| p == "mode=memory") {
+        return Ok(":memory:".to_owned());
+    }
+    if path.is_empty() {
+        return Err(format!("DATABASE_URL '{url}' names no file"));
+    }
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of_url;
+
+    #[test]
+    fn database_urls_name_files() {
+        for (url, path) in [
+            ("sqlite:a.db", "a.db"),
+            ("sqlite://a.db?mode=rwc", "a.db"),
+            ("sqlite:///tmp/a.db", "/tmp/a.db"),
+            ("sqlite::memory:", ":memory:"),
+            ("sqlite://:memory:", ":memory:"),
+            (":memory:", ":memory:"),
+        ] {
+            assert_eq!(path_of_url(url).as_deref(), Ok(path), "{url}");
+        }
+        assert!(path_of_url("postgres://x").is_err());
+        assert!(path_of_url("sqlite:").is_err());
+    }
+}

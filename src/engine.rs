@@ -1,1 +1,93 @@
-//! The rules: commands, reads, effects.
+//! The rules: what may follow what, who may do it, what others hear of it.
+//!
+//! Changes are commands handed to the store's writer; looking is a function on
+//! a read connection. The pure parts ([`transition`], [`fit`]) know neither
+//! database nor clock. No HTTP, no SQL here.
+
+pub mod access;
+pub mod claims;
+pub mod compute_nodes;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod fit;
+pub mod input_hash;
+pub mod job_runs;
+pub mod job_update;
+pub mod jobs;
+pub mod labels;
+pub mod release;
+pub mod resource_requirements;
+pub mod results;
+pub mod status_changes;
+pub mod sweep;
+pub mod transition;
+pub mod user_data;
+pub mod workflow_runs;
+pub mod workflow_status;
+pub mod workflows;
+
+pub use access::Caller;
+pub use error::EngineError;
+pub use events::Broadcaster;
+
+use crate::store::{Command, ReadConn, Reads, Writer};
+use crate::wire::page::{MAX_LIMIT, Paging};
+
+/// The rules over an open store. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    writer: Writer,
+    reads: Reads,
+    events: Broadcaster,
+}
+
+impl Engine {
+    /// An engine that writes and reads through these, and broadcasts through `events`.
+    pub fn new(writer: Writer, reads: Reads, events: Broadcaster) -> Self {
+        Self {
+            writer,
+            reads,
+            events,
+        }
+    }
+
+    /// The live event streams.
+    pub fn events(&self) -> &Broadcaster {
+        &self.events
+    }
+
+    /// Hands a command to the writer.
+    pub(crate) async fn submit<C>(&self, command: C) -> Result<C::Reply, EngineError>
+    where
+        C: Command<Error = EngineError>,
+    {
+        self.writer.submit(command).await
+    }
+
+    /// A read connection for the operation `id`.
+    pub(crate) async fn read(&self, id: &'static str) -> Result<ReadConn, EngineError> {
+        Ok(self.reads.get(id).await?)
+    }
+}
+
+/// Refuses a page that the contract does not grant.
+pub(crate) fn check_paging(paging: &Paging) -> Result<(), EngineError> {
+    if paging.offset < 0 {
+        return Err(EngineError::invalid("offset cannot be negative"));
+    }
+    check_limit(paging.limit)
+}
+
+/// Refuses a limit outside 0 to [`MAX_LIMIT`].
+pub(crate) fn check_limit(limit: i64) -> Result<(), EngineError> {
+    if limit < 0 {
+        return Err(EngineError::invalid("limit cannot be negative"));
+    }
+    if limit > MAX_LIMIT {
+        return Err(EngineError::invalid(format!(
+            "Limit cannot exceed {MAX_LIMIT}"
+        )));
+    }
+    Ok(())
+}

@@ -1,2 +1,175 @@
-//! torc-server.
-fn main() {}
+//! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use torc_server::config::telemetry::TelemetryConfig;
+use torc_server::config::{Cli, Command, Durability, RunArgs};
+use torc_server::server::{self, RunningServer, ServerConfig};
+use torc_server::telemetry::signal::{Hook, Sigusr1};
+use torc_server::telemetry::{self, TelemetryHandle, task};
+use torc_server::{shutdown, store};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// How long the database may take to close after the last request.
+const CLOSE: Duration = Duration::from_secs(9);
+
+fn main() -> ExitCode {
+    // First of all: until this is done, SIGUSR1 would end the process.
+    let early = match hold_sigusr1() {
+        Ok(early) => early,
+        Err(error) => return failed(&error),
+    };
+    // A missing file is the usual case; a malformed line should not stop the server.
+    let _ = dotenvy::dotenv();
+    let args = match Cli::parse().command {
+        Some(Command::Run(args)) => *args,
+        None => match RunArgs::defaults() {
+            Ok(args) => args,
+            Err(error) => error.exit(),
+        },
+    };
+    let outcome = run(args);
+    drop(early);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("torc-server: {error}");
+    ExitCode::FAILURE
+}
+
+/// Installs the handler within a runtime that does nothing else. It stays installed
+/// for the life of the process; the server's own runtime listens later.
+fn hold_sigusr1() -> std::io::Result<(tokio::runtime::Runtime, Sigusr1)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let installed = {
+        let _inside = runtime.enter();
+        Sigusr1::install()?
+    };
+    Ok((runtime, installed))
+}
+
+fn run(args: RunArgs) -> Result<(), Failure> {
+    let database = args.database_path()?;
+    let mut config = TelemetryConfig::new(args.telemetry.clone())?;
+    if let Some(path) = &database {
+        config.dump_beside(path);
+    }
+    // What the log says of a dump should be found from any directory.
+    config.dump_dir = std::path::absolute(&config.dump_dir)?;
+    let telemetry = telemetry::init(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(args.worker_threads())
+        .thread_name("torc-runtime")
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve(args, database, telemetry.handle()));
+    // A task that hangs must not keep the last log lines from the disk.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    telemetry.shutdown();
+    outcome
+}
+
+async fn serve(
+    args: RunArgs,
+    database: Option<PathBuf>,
+    telemetry: TelemetryHandle,
+) -> Result<(), Failure> {
+    let sigusr1 = Sigusr1::install()?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let config = ServerConfig {
+        host: args.host.clone(),
+        port: args.port,
+        database,
+        durability: match args.durability {
+            Durability::Power => store::Durability::Power,
+            Durability::Process => store::Durability::Process,
+        },
+        write_queue: args.write_queue as usize,
+        readers: args.worker_threads().max(2) + 2,
+        sweep_interval: args.completion_check_interval_secs,
+        bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
+    };
+    let server = server::start(config, Some(telemetry.clone())).await?;
+    sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);
+    telemetry.start_gathering();
+    announce(&server)?;
+
+    let stdin = stdin_end(args.shutdown_on_stdin_eof);
+    let why = tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+        () = stdin.begun() => "the end of standard input",
+    };
+    tracing::info!("stopping after {why}: finishing open requests and queued writes");
+    task::spawn("second-signal", async move {
+        let code = tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        eprintln!("torc-server: ended at once by a second signal");
+        std::process::exit(code);
+    });
+    if tokio::time::timeout(CLOSE, server.stop()).await.is_err() {
+        return Err("the database did not close in time".into());
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Prints the line that programs wait for, and says on standard error what runs where.
+fn announce(server: &RunningServer) -> std::io::Result<()> {
+    let address = server.address();
+    let database = if server.in_memory() {
+        "in memory".to_owned()
+    } else {
+        std::path::absolute(server.database())?
+            .display()
+            .to_string()
+    };
+    tracing::info!(%address, %database, "torc-server {} is up", env!("CARGO_PKG_VERSION"));
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "TORC_SERVER_PORT={}", address.port())?;
+    stdout.flush()
+}
+
+/// What SIGUSR1 does besides the dump: the snapshot of the database, where it is wanted.
+fn hooks(args: &RunArgs, server: &RunningServer) -> std::io::Result<Vec<Hook>> {
+    let target = match (&args.snapshot_path, server.in_memory()) {
+        (Some(path), _) => path.clone(),
+        (None, true) => PathBuf::from("./torc-server-snapshot.db"),
+        (None, false) => return Ok(Vec::new()),
+    };
+    let target = std::path::absolute(target)?;
+    let wake = server.snapshots_to(target, usize::from(args.snapshot_keep));
+    Ok(vec![Box::new(move || wake.notify_one())])
+}
+
+/// Begins when standard input ends, if that is wanted; else never.
+fn stdin_end(wanted: bool) -> shutdown::Shutdown {
+    let (trigger, ended) = shutdown::pair();
+    // A thread of its own: the runtime would wait for a blocked read when it ends.
+    std::thread::spawn(move || {
+        if wanted {
+            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
+            trigger.begin();
+        } else {
+            // Kept for ever: a trigger that is gone counts as one that fired.
+            std::thread::park();
+            drop(trigger);
+        }
+    });
+    ended
+}

@@ -1,1 +1,201 @@
-//! Joins store, engine and router into a running server.
+//! Joins store, engine and router into a running server: the one place where the
+//! parts meet. Handlers are in `server/api`, rules in `engine`, SQL in `store`.
+
+pub mod api;
+pub mod debug;
+pub mod error;
+pub mod events;
+pub mod extract;
+pub mod http;
+pub mod router;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::engine::{Broadcaster, Engine};
+use crate::shutdown::{self, Trigger};
+use crate::store::open::OpenError;
+use crate::store::{Durability, OpenOptions, Store, snapshot};
+use crate::telemetry::{TelemetryHandle, task};
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Name or address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 for any free one.
+    pub port: u16,
+    /// The database file; `None` for one that ends with the process.
+    pub database: Option<PathBuf>,
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+    /// Commands that may wait for the writer.
+    pub write_queue: usize,
+    /// Read connections.
+    pub readers: usize,
+    /// Time between sweeps for endings that other programs wrote down.
+    pub sweep_interval: Duration,
+    /// Bytes of a bulk request at most.
+    pub bulk_body_bytes: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            database: None,
+            durability: Durability::Power,
+            write_queue: 4096,
+            readers: 4,
+            sweep_interval: Duration::from_secs(30),
+            bulk_body_bytes: router::BULK_BODY_BYTES,
+        }
+    }
+}
+
+/// Why a server did not start; each text is one clear line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The address.
+    #[error("cannot listen on {address}: {cause}{hint}")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// What the system says.
+        cause: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+/// A server that answers; stop it with [`RunningServer::stop`].
+pub struct RunningServer {
+    address: SocketAddr,
+    store: Store,
+    trigger: Trigger,
+    http: JoinHandle<()>,
+    sweep: JoinHandle<()>,
+}
+
+/// Starts a server: it answers when this returns.
+///
+/// # Errors
+///
+/// A database that cannot be opened, an address that cannot be had.
+pub async fn start(
+    config: ServerConfig,
+    telemetry: Option<TelemetryHandle>,
+) -> Result<RunningServer, StartError> {
+    // The port first: a second server on it should not touch the database.
+    let listener = listen(&config.host, config.port).await?;
+    let address = listener.local_addr().map_err(|cause| StartError::Listen {
+        address: config.host.clone(),
+        cause,
+        hint: "",
+    })?;
+    let events = Broadcaster::default();
+    let options = OpenOptions {
+        path: config.database,
+        durability: config.durability,
+        queue_capacity: config.write_queue,
+        readers: config.readers,
+    };
+    let perform = {
+        let events = events.clone();
+        Box::new(move |effects| events.perform(effects))
+    };
+    let store = Store::open(&options, perform).await?;
+    let engine = Engine::new(store.writer.clone(), store.reads.clone(), events);
+    let (trigger, shutdown) = shutdown::pair();
+    let sweep = task::spawn("repair-sweep", {
+        let engine = engine.clone();
+        let interval = config.sweep_interval;
+        async move { engine.sweep_every(interval).await }
+    });
+    let router = router::router(engine, telemetry, shutdown.clone(), config.bulk_body_bytes);
+    let http = task::spawn("http-listener", http::serve(listener, router, shutdown));
+    Ok(RunningServer {
+        address,
+        store,
+        trigger,
+        http,
+        sweep,
+    })
+}
+
+async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
+    TcpListener::bind((host, port))
+        .await
+        .map_err(|cause| StartError::Listen {
+            address: format!("{host}:{port}"),
+            hint: match cause.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; choose another port with --port, or --port 0 for any free one"
+                }
+                std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+                _ => "; choose an address of this machine with --host",
+            },
+            cause,
+        })
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its database lies.
+    pub fn database(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Whether its database ends with the process.
+    pub fn in_memory(&self) -> bool {
+        self.store.in_memory()
+    }
+
+    /// Copies the database to `target` whenever the answered handle is notified, and
+    /// says so on standard output, where programs wait for that line. `keep` copies
+    /// remain, the older ones as `target.1` and so on.
+    pub fn snapshots_to(&self, target: PathBuf, keep: usize) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        let database = self.database().to_owned();
+        task::spawn("database-snapshots", {
+            let wake = Arc::clone(&wake);
+            async move {
+                loop {
+                    wake.notified().await;
+                    let (from, to) = (database.clone(), target.clone());
+                    let copy = move || snapshot::write(&from, &to, keep);
+                    match task::spawn_blocking("database-snapshot", copy).await {
+                        Ok(Ok(())) => println!("TORC_SNAPSHOT_DONE={}", target.display()),
+                        Ok(Err(error)) => tracing::error!("no snapshot was taken: {error}"),
+                        Err(error) => tracing::error!("no snapshot was taken: {error}"),
+                    }
+                }
+            }
+        });
+        wake
+    }
+
+    /// Stops accepting, lets open requests and queued writes finish, closes the database.
+    pub async fn stop(self) {
+        self.trigger.begin();
+        self.sweep.abort();
+        if let Err(error) = self.http.await {
+            tracing::error!("the listener ended badly: {error}");
+        }
+        self.store.close().await;
+    }
+}

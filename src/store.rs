@@ -1,1 +1,41 @@
-//! SQL and transactions.
+//! SQL and transactions: the only part that knows sea-orm, rusqlite and the tables.
+//!
+//! Everything that changes rows goes through [`writer::Writer`] as a
+//! [`command::Command`]; everything that only looks takes a [`reads::ReadConn`].
+//! No rule lives here: what may follow what is the engine's business.
+
+pub mod backend;
+pub mod command;
+pub mod compute_nodes;
+pub mod convert;
+pub mod effects;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod graph;
+pub mod job_inputs;
+pub mod job_links;
+pub mod jobs;
+pub mod open;
+pub mod paging;
+pub mod reads;
+pub mod ready;
+pub mod resource_requirements;
+pub mod results;
+pub mod rows;
+pub mod run_state;
+pub mod snapshot;
+pub mod sql;
+pub mod tx;
+pub mod user_data;
+pub mod workflow_status;
+pub mod workflows;
+pub mod writer;
+
+pub use command::Command;
+pub use effects::Effects;
+pub use error::StoreError;
+pub use open::{Durability, OpenOptions, Store};
+pub use reads::{ReadConn, Reads};
+pub use tx::WriteTx;
+pub use writer::Writer;

@@ -15,6 +15,7 @@ pub mod resource_requirements;
 pub mod results;
 pub mod status;
 pub mod system;
+pub mod units;
 pub mod user_data;
 pub mod workflow_config;
 pub mod workflows;

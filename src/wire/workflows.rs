@@ -212,6 +212,13 @@ pub struct ResetStatusQuery {
     pub force: Option<bool>,
 }
 
+/// Puts a workflow away, or takes it out again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ArchiveWorkflowRequest {
+    /// Away or not.
+    pub is_archived: bool,
+}
+
 /// Query of `process_changed_job_inputs`.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct ProcessChangedQuery {

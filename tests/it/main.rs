@@ -1,5 +1,22 @@
-//! Integration tests.
+//! Integration tests, in one binary: they use the public surface alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, reads as one story, and its tasks need no names"
+)]
 
+mod analyze_timings;
+mod bad_input;
+mod bad_luck;
+mod bad_start;
+mod claims;
+mod job_runs;
 mod runner;
 mod runner_fake;
+mod signals;
 mod spec;
+mod support;
+mod tidy;
+mod transcript;

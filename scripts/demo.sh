@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# A hundred jobs on ten workers, seen from inside: starts a server with every
+# layer of telemetry on, runs examples/hundred_jobs.yaml, asks for the timing
+# histograms under load, and prints where the server's time went.
+#
+# usage: scripts/demo.sh [--short] [--keep]
+#   --short  on the dev build, for tests      --keep  keep the directory of logs
+# exit: 0 every job ended well and both tables have rows, 1 otherwise, 2 usage
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+
+short=no keep=no
+for argument in "$@"; do
+    case $argument in
+        --short) short=yes ;;
+        --keep) keep=yes ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "demo.sh: unknown argument '$argument'; see --help" >&2; exit 2 ;;
+    esac
+done
+
+if [ "$short" = yes ]; then
+    cargo build --quiet --locked
+    bin=${CARGO_TARGET_DIR:-target}/debug
+else
+    echo "building (the first time takes some minutes) ..."
+    cargo build --release --locked
+    bin=${CARGO_TARGET_DIR:-target}/release
+fi
+case $bin in /*) ;; *) bin=$root/$bin ;; esac
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/torc-demo.XXXXXX")
+server="" workers=""
+cleanup() {
+    for pid in $workers $server; do kill "$pid" 2>/dev/null || true; done
+    for pid in $workers $server; do wait "$pid" 2>/dev/null || true; done
+    if [ "$keep" = yes ]; then echo "kept: $work"; else rm -rf "$work"; fi
+}
+trap cleanup EXIT
+fail() { echo "demo.sh: $*" >&2; keep=yes; exit 1; }
+
+# The usual console port if it is free, so that a plain `tokio-console` attaches.
+console=127.0.0.1:6669
+if (exec 3<>/dev/tcp/127.0.0.1/6669) 2>/dev/null; then console=127.0.0.1:$((20000 + RANDOM % 20000)); fi
+
+cd "$work"
+TORC_TIMING_ENABLED=1 RUST_LOG=debug "$bin/torc-server" run --host 127.0.0.1 --port 0 \
+    --database "$work/demo.db" --log-dir "$work/logs" --console-bind "$console" \
+    >"$work/server.out" 2>"$work/server.log" &
+server=$!
+for _ in $(seq 200); do
+    grep -q '^TORC_SERVER_PORT=' "$work/server.out" && break
+    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; fail "the server did not start"; }
+    sleep 0.05
+done
+port=$(sed -n 's/^TORC_SERVER_PORT=//p' "$work/server.out")
+[ -n "$port" ] || fail "the server printed no port"
+export TORC_API_URL="http://127.0.0.1:$port/torc-service/v1"
+echo "server   $TORC_API_URL (process $server)"
+echo "console  tokio-console http://$console"
+echo "logs     $work/logs"
+
+flow=$("$bin/torc" -f json workflows create "$root/examples/hundred_jobs.yaml" |
+    sed -n 's/.*"workflow_id": *\([0-9]*\).*/\1/p' | head -n 1)
+[ -n "$flow" ] || fail "the workflow was not created"
+"$bin/torc" workflows start "$flow"
+
+started=$(date +%s%N)
+for i in $(seq 10); do
+    "$bin/torc" run "$TORC_API_URL" run "$flow" --output-dir "$work/output_$i" \
+        --max-parallel-jobs 2 >"$work/worker_$i.log" 2>&1 &
+    workers="$workers $!"
+done
+sleep 0.7
+kill -USR1 "$server"
+for pid in $workers; do
+    wait "$pid" || fail "a worker ended with an error: see $work"
+done
+workers=""
+seconds=$(( ($(date +%s%N) - started) / 1000000 ))
+
+status=$("$bin/torc" -f json status "$flow")
+count() { printf '%s' "$status" | tr -d ' \n' | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+completed=$(count completed)
+total=$(count total_jobs)
+echo
+"$bin/torc" status "$flow"
+awk -v jobs="$completed" -v ms="$seconds" \
+    'BEGIN { printf "\n%d jobs on ten workers in %.1f s: %.1f jobs/s\n", jobs, ms / 1000, jobs * 1000 / ms }'
+[ "$completed" = "$total" ] && [ "$total" = 100 ] || fail "$completed of $total jobs completed"
+
+for _ in $(seq 100); do
+    dump=$(ls "$work"/logs/torc-timings-*.txt 2>/dev/null | head -n 1)
+    [ -z "$dump" ] || break
+    sleep 0.05
+done
+[ -n "$dump" ] || fail "SIGUSR1 left no dump"
+printf '\n== the histograms that SIGUSR1 dumped under load: %s\n' "$dump"
+head -n 40 "$dump"
+grep -q claim_next_jobs "$dump" || fail "the dump has no claims"
+
+printf '\n== the server now: curl http://127.0.0.1:%s/debug/timings?format=text\n' "$port"
+curl -s "http://127.0.0.1:$port/debug/timings?format=text" | head -n 60
+
+kill -TERM "$server"
+wait "$server" || fail "the server did not end with 0"
+server=""
+printf '\n== scripts/analyze_timings.sh over its log\n'
+table=$("$root/scripts/analyze_timings.sh" --top 10 "$work/server.log") || fail "no timings in the log"
+printf '%s\n' "$table"
+printf '%s\n' "$table" | grep -q prepare_ready_jobs || fail "the analysis lacks prepare_ready_jobs"

@@ -1,0 +1,95 @@
+//! The input hash: tells whether a job would run with other inputs than last time.
+//!
+//! It covers command, script, environment, dependencies, the ids of files and
+//! user data, and the content of input user data (contract, behaviour 7.8). It is
+//! compared with itself only, so its exact bytes are ours.
+
+use sha2::{Digest, Sha256};
+
+use super::EngineError;
+use crate::store::WriteTx;
+use crate::store::job_inputs::{self, JobInputs};
+
+/// Stores the current hash of every job of a workflow.
+///
+/// # Errors
+///
+/// What the database says.
+pub(super) fn store_all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<(), EngineError> {
+    for job in job_inputs::all(tx, workflow_id)? {
+        job_inputs::store_hash(tx, job.id, &hash(&job))?;
+    }
+    Ok(())
+}
+
+/// Jobs whose stored hash differs from their current one, by id.
+///
+/// # Errors
+///
+/// What the database says.
+pub(super) fn changed(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+) -> Result<Vec<(i64, String)>, EngineError> {
+    let stored = job_inputs::stored_hashes(tx, workflow_id)?;
+    Ok(job_inputs::all(tx, workflow_id)?
+        .into_iter()
+        .filter(|job| stored.get(&job.id).is_some_and(|old| *old != hash(job)))
+        .map(|job| (job.id, job.name))
+        .collect())
+}
+
+fn hash(job: &JobInputs) -> String {
+    let mut sha = Sha256::new();
+    // Each part goes in with its length, so that no two jobs share a byte stream.
+    let mut part = |bytes: &[u8]| {
+        sha.update((bytes.len() as u64).to_le_bytes());
+        sha.update(bytes);
+    };
+    part(job.command.as_bytes());
+    part(job.invocation_script.as_deref().unwrap_or("").as_bytes());
+    part(job.env.as_deref().unwrap_or("").as_bytes());
+    for list in [
+        &job.links.depends_on,
+        &job.links.input_files,
+        &job.links.output_files,
+        &job.links.input_user_data,
+        &job.links.output_user_data,
+    ] {
+        let ids: Vec<u8> = list.iter().flat_map(|id| id.to_le_bytes()).collect();
+        part(&ids);
+    }
+    for (id, data) in &job.input_data {
+        part(&id.to_le_bytes());
+        part(data.as_deref().unwrap_or("").as_bytes());
+    }
+    let digest = sha.finalize();
+    let mut hex = String::with_capacity(64);
+    for byte in digest {
+        for nibble in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moving_a_letter_between_parts_changes_the_hash() {
+        let job = |command: &str, script: &str| JobInputs {
+            command: command.to_owned(),
+            invocation_script: Some(script.to_owned()),
+            ..JobInputs::default()
+        };
+        assert_ne!(hash(&job("ab", "c")), hash(&job("a", "bc")));
+        let empty = JobInputs {
+            invocation_script: None,
+            ..job("ab", "")
+        };
+        assert_eq!(hash(&job("ab", "")), hash(&empty));
+        assert_eq!(hash(&empty).len(), 64);
+    }
+}

@@ -1,0 +1,314 @@
+//! Jobs: created, read, deleted. Their update is in `job_update`, their runs in `job_runs`.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::workflows::check_env;
+use super::{Engine, EngineError, access, check_paging, labels};
+use crate::store::job_links::{self, Links};
+use crate::store::jobs::{self as rows, JobRow};
+use crate::store::{Command, Effects, WriteTx, resource_requirements, workflows};
+use crate::wire::JobStatus;
+use crate::wire::jobs::{CreateJobsResponse, JobModel, JobsModel, ListJobsQuery};
+use crate::wire::page::{DeleteCountResponse, MAX_LIMIT, Page};
+
+/// What new jobs inherit from their workflow, looked up once per command.
+struct Inherited {
+    env: BTreeMap<String, String>,
+    default_requirements: Option<i64>,
+}
+
+impl Inherited {
+    fn of(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Self, EngineError> {
+        let workflow = workflows::get(tx, workflow_id)?
+            .ok_or_else(|| EngineError::not_found("Workflow", workflow_id))?;
+        Ok(Self {
+            env: workflow.env.unwrap_or_default(),
+            default_requirements: resource_requirements::only_default(tx, workflow_id)?,
+        })
+    }
+}
+
+/// Stores one checked job; answers it as the contract echoes it.
+fn create(
+    tx: &WriteTx<'_>,
+    inherited: &Inherited,
+    mut model: JobModel,
+) -> Result<JobModel, EngineError> {
+    if !inherited.env.is_empty() {
+        let mut env = inherited.env.clone();
+        env.extend(model.env.take().unwrap_or_default());
+        model.env = Some(env);
+    }
+    if model.resource_requirements_id.is_none() {
+        model.resource_requirements_id = Some(inherited.default_requirements.ok_or_else(|| {
+            EngineError::invalid(format!(
+                "job '{}' names no resource requirements, and the workflow does not have exactly \
+                 one set named 'default'",
+                model.name
+            ))
+        })?);
+    }
+    if let Some(labels) = &mut model.labels {
+        labels.sort();
+        labels.dedup();
+    }
+    model.labels = model.labels.filter(|labels| !labels.is_empty());
+    model.status = Some(JobStatus::Uninitialized);
+    let id = rows::insert(tx, &rows::to_row(&model)?)?;
+    let links = Links {
+        depends_on: model.depends_on_job_ids.clone().unwrap_or_default(),
+        input_files: model.input_file_ids.clone().unwrap_or_default(),
+        output_files: model.output_file_ids.clone().unwrap_or_default(),
+        input_user_data: model.input_user_data_ids.clone().unwrap_or_default(),
+        output_user_data: model.output_user_data_ids.clone().unwrap_or_default(),
+    };
+    link(tx, model.workflow_id, id, &links, &model.name)?;
+    model.id = Some(id);
+    Ok(model)
+}
+
+/// Adds links to a job, whose other ends must lie in its workflow.
+pub(super) fn link(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    job_id: i64,
+    links: &Links,
+    name: &str,
+) -> Result<(), EngineError> {
+    match job_links::add(tx, workflow_id, job_id, links)? {
+        None => Ok(()),
+        Some((what, id)) => Err(EngineError::invalid(format!(
+            "job '{name}' refers to {what} {id}, which workflow {workflow_id} does not have"
+        ))),
+    }
+}
+
+fn check(model: &JobModel) -> Result<(), EngineError> {
+    check_env(model.env.as_ref(), "job")?;
+    if let Some(priority) = model.priority {
+        check_priority(priority, &model.name)?;
+    }
+    labels::check(
+        model.labels.as_deref().unwrap_or_default(),
+        &format!("job '{}'", model.name),
+    )
+}
+
+/// Refuses a negative priority.
+pub(super) fn check_priority(priority: i64, name: &str) -> Result<(), EngineError> {
+    if priority >= 0 {
+        return Ok(());
+    }
+    Err(EngineError::invalid(format!(
+        "priority must be >= 0, got {priority} for job '{name}'"
+    )))
+}
+
+struct CreateJob(JobModel);
+
+impl Command for CreateJob {
+    const NAME: &'static str = "create_job";
+    type Reply = JobModel;
+    type Error = EngineError;
+
+    fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<JobModel, EngineError> {
+        let inherited = Inherited::of(tx, self.0.workflow_id)?;
+        create(tx, &inherited, self.0)
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(&self.0)
+    }
+}
+
+struct CreateJobs {
+    workflow_id: i64,
+    jobs: Vec<JobModel>,
+}
+
+impl Command for CreateJobs {
+    const NAME: &'static str = "create_jobs";
+    const ALONE: bool = true;
+    type Reply = CreateJobsResponse;
+    type Error = EngineError;
+
+    fn apply(
+        self,
+        tx: &WriteTx<'_>,
+        _effects: &mut Effects,
+    ) -> Result<CreateJobsResponse, EngineError> {
+        let inherited = Inherited::of(tx, self.workflow_id)?;
+        let jobs = self
+            .jobs
+            .into_iter()
+            .map(|job| create(tx, &inherited, job))
+            .collect::<Result<_, _>>()?;
+        Ok(CreateJobsResponse { jobs: Some(jobs) })
+    }
+
+    fn bytes(&self) -> usize {
+        self.jobs.iter().map(bytes).sum()
+    }
+}
+
+/// Roughly what a job's texts and lists hold in memory.
+fn bytes(job: &JobModel) -> usize {
+    let lists = [
+        &job.depends_on_job_ids,
+        &job.input_file_ids,
+        &job.output_file_ids,
+        &job.input_user_data_ids,
+        &job.output_user_data_ids,
+    ];
+    size_of::<JobModel>()
+        + job.name.len()
+        + job.command.len()
+        + job.invocation_script.as_ref().map_or(0, String::len)
+        + lists
+            .into_iter()
+            .flatten()
+            .map(|list| list.len() * 8)
+            .sum::<usize>()
+}
+
+struct DeleteJob(i64);
+
+impl Command for DeleteJob {
+    const NAME: &'static str = "delete_job";
+    type Reply = JobModel;
+    type Error = EngineError;
+
+    fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<JobModel, EngineError> {
+        let row = stored(tx, self.0)?;
+        let model = rows::to_wire(row, job_links::of(tx, self.0)?)?;
+        rows::delete(tx, self.0)?;
+        Ok(model)
+    }
+}
+
+struct DeleteJobs(i64);
+
+impl Command for DeleteJobs {
+    const NAME: &'static str = "delete_jobs";
+    const ALONE: bool = true;
+    type Reply = i64;
+    type Error = EngineError;
+
+    fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<i64, EngineError> {
+        access::workflow(tx, self.0)?;
+        Ok(rows::delete_all(tx, self.0)?)
+    }
+}
+
+/// The row of a job, which must exist.
+pub(super) fn stored(tx: &WriteTx<'_>, id: i64) -> Result<JobRow, EngineError> {
+    rows::get(tx, id)?.ok_or_else(|| EngineError::not_found("Job", id))
+}
+
+impl Engine {
+    /// Creates a job.
+    ///
+    /// # Errors
+    ///
+    /// An unknown workflow, bad environment names, labels or priority, links to
+    /// what its workflow does not have.
+    #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = model.workflow_id))]
+    pub async fn create_job(&self, model: JobModel) -> Result<JobModel, EngineError> {
+        check(&model)?;
+        self.submit(CreateJob(model)).await
+    }
+
+    /// Creates many jobs of one workflow, all or none.
+    ///
+    /// # Errors
+    ///
+    /// As for one; besides none, too many, several workflows, a name used twice.
+    #[tracing::instrument(level = "debug", skip_all, fields(jobs = model.jobs.len()))]
+    pub async fn create_jobs(&self, model: JobsModel) -> Result<CreateJobsResponse, EngineError> {
+        let jobs = model.jobs;
+        let Some(first) = jobs.first() else {
+            return Err(EngineError::invalid(
+                "Bulk job creation requires a non-empty `jobs` array",
+            ));
+        };
+        if jobs.len() as i64 > MAX_LIMIT {
+            return Err(EngineError::invalid(format!(
+                "Bulk job creation takes at most {MAX_LIMIT} jobs, got {}",
+                jobs.len()
+            )));
+        }
+        let workflow_id = first.workflow_id;
+        let mut names = HashSet::with_capacity(jobs.len());
+        for job in &jobs {
+            if job.workflow_id != workflow_id {
+                return Err(EngineError::invalid(format!(
+                    "All jobs in a batch must have the same workflow_id. Found workflow_ids: \
+                     {workflow_id} and {}",
+                    job.workflow_id
+                )));
+            }
+            check(job)?;
+            if !names.insert(job.name.as_str()) {
+                return Err(EngineError::invalid(format!(
+                    "Duplicate job name '{}' in bulk create request",
+                    job.name
+                )));
+            }
+        }
+        drop(names);
+        self.submit(CreateJobs { workflow_id, jobs }).await
+    }
+
+    /// One job with its links.
+    ///
+    /// # Errors
+    ///
+    /// An unknown job.
+    #[tracing::instrument(level = "debug", skip_all, fields(job_id = id))]
+    pub async fn get_job(&self, id: i64) -> Result<JobModel, EngineError> {
+        let conn = self.read("get_job").await?;
+        rows::read(&conn, id)
+            .await?
+            .ok_or_else(|| EngineError::not_found("Job", id))
+    }
+
+    /// The jobs of a workflow.
+    ///
+    /// # Errors
+    ///
+    /// An unknown workflow, a page out of bounds.
+    #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = query.workflow_id))]
+    pub async fn list_jobs(&self, query: &ListJobsQuery) -> Result<Page<JobModel>, EngineError> {
+        let paging = query.paging();
+        check_paging(&paging)?;
+        let conn = self.read("list_jobs").await?;
+        access::workflow_read(&conn, query.workflow_id).await?;
+        let runner = labels::parse_list(query.labels.as_deref().unwrap_or(""));
+        let page = rows::list(&conn, query, &paging, |set| labels::serves(&runner, set)).await?;
+        Ok(page)
+    }
+
+    /// Removes a job with its links, results and hash.
+    ///
+    /// # Errors
+    ///
+    /// An unknown job.
+    #[tracing::instrument(level = "debug", skip_all, fields(job_id = id))]
+    pub async fn delete_job(&self, id: i64) -> Result<JobModel, EngineError> {
+        self.submit(DeleteJob(id)).await
+    }
+
+    /// Removes all jobs of a workflow.
+    ///
+    /// # Errors
+    ///
+    /// An unknown workflow.
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn delete_jobs(&self, workflow_id: i64) -> Result<DeleteCountResponse, EngineError> {
+        let count = self.submit(DeleteJobs(workflow_id)).await?;
+        Ok(DeleteCountResponse {
+            count,
+            deleted_count: None,
+        })
+    }
+}

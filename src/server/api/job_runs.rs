@@ -1,0 +1,94 @@
+//! One run of a job: started, ended, tried again, set by hand.
+
+use axum::extract::{Path, Query, State};
+use axum::routing::{post, put};
+use axum::{Json, Router};
+
+use super::{Answer, answer};
+use crate::engine::{Caller, Engine};
+use crate::server::extract::RequestKey;
+use crate::wire::JobStatus;
+use crate::wire::jobs::{
+    BatchCompleteJobsRequest, BatchCompleteJobsResponse, JobModel, ResetJobStatusQuery,
+    ResetJobStatusResponse, RetryJobQuery,
+};
+use crate::wire::results::ResultModel;
+
+/// The routes of this noun.
+pub fn routes() -> Router<Engine> {
+    Router::new()
+        .route(
+            "/jobs/{id}/start_job/{run_id}/{compute_node_id}",
+            put(start),
+        )
+        .route("/jobs/{id}/complete_job/{status}/{run_id}", post(complete))
+        .route(
+            "/jobs/{id}/manage_status_change/{status}/{run_id}",
+            put(manage),
+        )
+        .route("/jobs/{id}/retry/{run_id}", post(retry))
+        .route("/workflows/{id}/batch_complete_jobs", post(complete_batch))
+        .route("/workflows/{id}/reset_job_status", post(reset))
+}
+
+async fn start(
+    State(engine): State<Engine>,
+    Path((id, run_id, compute_node_id)): Path<(i64, i64, i64)>,
+    RequestKey(key): RequestKey,
+) -> Answer<JobModel> {
+    answer(
+        engine
+            .start_job(id, run_id, compute_node_id, key.is_some())
+            .await,
+    )
+}
+
+async fn complete(
+    State(engine): State<Engine>,
+    Path((id, status, run_id)): Path<(i64, JobStatus, i64)>,
+    RequestKey(key): RequestKey,
+    Json(result): Json<ResultModel>,
+) -> Answer<JobModel> {
+    answer(engine.complete_job(id, status, run_id, result, key).await)
+}
+
+async fn complete_batch(
+    State(engine): State<Engine>,
+    Path(id): Path<i64>,
+    RequestKey(key): RequestKey,
+    Json(request): Json<BatchCompleteJobsRequest>,
+) -> Answer<BatchCompleteJobsResponse> {
+    answer(
+        engine
+            .batch_complete_jobs(id, request.completions, key)
+            .await,
+    )
+}
+
+async fn manage(
+    State(engine): State<Engine>,
+    Path((id, status, run_id)): Path<(i64, JobStatus, i64)>,
+) -> Answer<JobModel> {
+    answer(engine.manage_status_change(id, status, run_id).await)
+}
+
+async fn retry(
+    State(engine): State<Engine>,
+    Path((id, run_id)): Path<(i64, i64)>,
+    Query(query): Query<RetryJobQuery>,
+) -> Answer<JobModel> {
+    answer(engine.retry_job(id, run_id, query.max_retries).await)
+}
+
+async fn reset(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(query): Query<ResetJobStatusQuery>,
+) -> Answer<ResetJobStatusResponse> {
+    answer(
+        engine
+            .reset_job_status(caller, id, query.failed_only.unwrap_or(false))
+            .await,
+    )
+}

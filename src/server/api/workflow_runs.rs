@@ -1,0 +1,79 @@
+//! The runs of a workflow: initialised, cancelled, reset.
+
+use axum::extract::{Path, Query, State};
+use axum::routing::{post, put};
+use axum::{Json, Router};
+
+use super::{Answer, answer};
+use crate::engine::{Caller, Engine, EngineError};
+use crate::wire::page::MessageResponse;
+use crate::wire::workflows::{
+    ArchiveWorkflowRequest, InitializeJobsQuery, ProcessChangedJobInputsResponse,
+    ProcessChangedQuery, ResetStatusQuery, WorkflowModel,
+};
+
+/// The routes of this noun.
+pub fn routes() -> Router<Engine> {
+    Router::new()
+        .route("/workflows/{id}/initialize_jobs", post(initialize))
+        .route("/workflows/{id}/archive", post(archive))
+        .route("/workflows/{id}/cancel", put(cancel))
+        .route("/workflows/{id}/reset_status", post(reset))
+        .route(
+            "/workflows/{id}/process_changed_job_inputs",
+            post(process_changed),
+        )
+}
+
+async fn initialize(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(query): Query<InitializeJobsQuery>,
+) -> Answer<MessageResponse> {
+    if query.run_async == Some(true) {
+        // Refused rather than done synchronously: the caller would wait for a task's end.
+        return answer(Err(EngineError::invalid(
+            "async=true is not supported by this version; leave it out",
+        )));
+    }
+    let only_uninitialized = query.only_uninitialized.unwrap_or(false);
+    answer(engine.initialize_jobs(caller, id, only_uninitialized).await)
+}
+
+async fn cancel(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {
+    answer(engine.cancel_workflow(id).await)
+}
+
+async fn archive(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Json(request): Json<ArchiveWorkflowRequest>,
+) -> Answer<WorkflowModel> {
+    answer(
+        engine
+            .archive_workflow(caller, id, request.is_archived)
+            .await,
+    )
+}
+
+async fn reset(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(query): Query<ResetStatusQuery>,
+) -> Answer<WorkflowModel> {
+    let force = query.force.unwrap_or(false);
+    answer(engine.reset_workflow_status(caller, id, force).await)
+}
+
+async fn process_changed(
+    State(engine): State<Engine>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    Query(query): Query<ProcessChangedQuery>,
+) -> Answer<ProcessChangedJobInputsResponse> {
+    let dry_run = query.dry_run.unwrap_or(false);
+    answer(engine.process_changed_job_inputs(caller, id, dry_run).await)
+}

@@ -1,0 +1,83 @@
+//! The one place where refusals become status codes and bodies.
+//!
+//! Body: always `{"error": {...}}`. A missing row and a server-side failure carry
+//! a kind (`error`), a broken rule carries its field where there is one. Causes
+//! inside the database go to the log, not to the client.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::EngineError;
+use crate::engine::error::StoreError;
+use crate::wire::error::ErrorResponse;
+
+/// Seconds after which a client may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A refusal on its way to the client.
+#[derive(Debug)]
+pub struct ApiError(EngineError);
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match self.0 {
+            EngineError::NotFound(message) => body(
+                StatusCode::NOT_FOUND,
+                json!({"error": "NotFound", "message": message}),
+            ),
+            EngineError::Invalid {
+                message,
+                field: None,
+            } => body(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({"message": message}),
+            ),
+            EngineError::Invalid {
+                message,
+                field: Some((field, value)),
+            } => body(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({"message": message, "field": field, "value": value}),
+            ),
+            EngineError::Conflict(message) => body(
+                StatusCode::CONFLICT,
+                json!({"error": "Conflict", "message": message}),
+            ),
+            EngineError::Store(error) => store(&error),
+        }
+    }
+}
+
+fn store(error: &StoreError) -> Response {
+    if error.is_transient() {
+        tracing::warn!("a request was put off: {error}");
+        let mut response = body(
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({"error": "ServiceUnavailable", "message": error.to_string()}),
+        );
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, RETRY_AFTER);
+        return response;
+    }
+    tracing::error!("a request failed: {error}");
+    body(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        json!({
+            "error": "InternalServerError",
+            "message": "the server could not carry this out; its log says why",
+        }),
+    )
+}
+
+fn body(status: StatusCode, error: serde_json::Value) -> Response {
+    (status, Json(ErrorResponse { error })).into_response()
+}

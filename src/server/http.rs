@@ -1,0 +1,78 @@
+//! The accept loop: every connection is a task with a name.
+//!
+//! axum's own loop leaves connection tasks unnamed, and tokio-console would show
+//! thousands of polls without saying whose. Stopping lets requests finish.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use crate::shutdown::Shutdown;
+use crate::telemetry::task;
+
+/// How long open requests may take after the stop began.
+const DRAIN: Duration = Duration::from_secs(8);
+/// How long to leave the listener alone when the process is out of file descriptors.
+const BREATHER: Duration = Duration::from_millis(50);
+/// How long a client may take to send the head of a request.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// Serves until the stop begins, then lets open requests finish.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.begun() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => connect(stream, peer, router.clone(), &graceful),
+            // Gone before it was accepted: its problem, not ours.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+                ) => {}
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+    drop(listener);
+    let open = graceful.count();
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(open, "requests were still open when the server stopped");
+    }
+}
+
+fn connect(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown) {
+    // Answers are small and clients wait for them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    task::spawn("http-connection", async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%peer, "a connection ended early: {error}");
+        }
+    });
+}

@@ -1,0 +1,84 @@
+//! All routes, the limits of bodies, and the headers that every answer carries.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+use super::{api, debug, events};
+use crate::engine::Engine;
+use crate::shutdown::Shutdown;
+use crate::telemetry::TelemetryHandle;
+use crate::wire::BASE_PATH;
+
+const SPAN_ID: HeaderName = HeaderName::from_static("x-span-id");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const DENY: HeaderValue = HeaderValue::from_static("DENY");
+
+/// Bytes of a bulk request at most, unless configured otherwise.
+pub const BULK_BODY_BYTES: usize = 200 << 20;
+/// Bytes of any other request; axum's own default, which the contract inherits.
+const BODY_BYTES: usize = 2 << 20;
+
+/// Everything the server answers.
+pub fn router(
+    engine: Engine,
+    telemetry: Option<TelemetryHandle>,
+    shutdown: Shutdown,
+    bulk_body_bytes: usize,
+) -> Router {
+    let bulk = Router::new()
+        .merge(api::jobs::bulk_routes())
+        .merge(api::files::bulk_routes())
+        .merge(api::user_data::bulk_routes())
+        .layer(DefaultBodyLimit::max(bulk_body_bytes));
+    let api = Router::new()
+        .merge(api::claims::routes())
+        .merge(api::compute_nodes::routes())
+        .merge(api::events::routes())
+        .merge(api::files::routes())
+        .merge(api::job_runs::routes())
+        .merge(api::jobs::routes())
+        .merge(api::resource_requirements::routes())
+        .merge(api::results::routes())
+        .merge(api::system::routes())
+        .merge(api::user_data::routes())
+        .merge(api::workflow_runs::routes())
+        .merge(api::workflows::routes())
+        .merge(events::routes(shutdown))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .merge(bulk);
+    Router::new()
+        .nest(BASE_PATH, api)
+        .route("/", get(front))
+        .merge(debug::routes(telemetry))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(middleware::from_fn(headers))
+        .with_state(engine)
+}
+
+async fn front() -> impl IntoResponse {
+    Html(concat!(
+        "<!doctype html><title>torc-server</title><h1>torc-server ",
+        env!("CARGO_PKG_VERSION"),
+        "</h1><p>The API is under <code>/torc-service/v1</code>; \
+         <a href=\"/debug/timings?format=text\">/debug/timings</a> shows where its time goes.</p>",
+    ))
+}
+
+/// Gives every answer the headers of the contract.
+async fn headers(request: Request, next: Next) -> Response {
+    let given = request.headers().get(SPAN_ID).cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let span_id = given.or_else(|| HeaderValue::from_str(&fastrand::u64(..).to_string()).ok());
+    if let Some(span_id) = span_id {
+        headers.insert(SPAN_ID, span_id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::X_FRAME_OPTIONS, DENY);
+    response
+}

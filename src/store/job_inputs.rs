@@ -1,0 +1,139 @@
+//! What the input hash of each job covers, and the hashes themselves.
+
+use std::collections::HashMap;
+
+use rusqlite::params;
+
+use super::job_links::Links;
+use super::sql::Sql;
+use super::{StoreError, WriteTx};
+
+/// What a job runs and what it runs on.
+#[derive(Debug, Clone, Default)]
+pub struct JobInputs {
+    /// The job.
+    pub id: i64,
+    /// Its name, not part of the hash.
+    pub name: String,
+    /// What it runs.
+    pub command: String,
+    /// What goes before the command.
+    pub invocation_script: Option<String>,
+    /// Its environment as sorted JSON.
+    pub env: Option<String>,
+    /// What it waits for, reads and writes, ids ascending.
+    pub links: Links,
+    /// Its input user data, with the content.
+    pub input_data: Vec<(i64, Option<String>)>,
+}
+
+const JOBS: Sql = Sql::new(
+    "input_hash.jobs",
+    "SELECT id, name, command, invocation_script, env FROM job WHERE workflow_id = ? ORDER BY id",
+);
+const DEPENDENCIES: Sql = Sql::new(
+    "input_hash.dependencies",
+    "SELECT job_id, depends_on_job_id FROM job_depends_on WHERE workflow_id = ? ORDER BY 1, 2",
+);
+const INPUT_FILES: Sql = Sql::new(
+    "input_hash.input_files",
+    "SELECT job_id, file_id FROM job_input_file WHERE workflow_id = ? ORDER BY 1, 2",
+);
+const OUTPUT_FILES: Sql = Sql::new(
+    "input_hash.output_files",
+    "SELECT job_id, file_id FROM job_output_file WHERE workflow_id = ? ORDER BY 1, 2",
+);
+const INPUT_DATA: Sql = Sql::new(
+    "input_hash.input_user_data",
+    "SELECT l.job_id, u.id, u.data FROM user_data u JOIN job_input_user_data l \
+       ON l.user_data_id = u.id WHERE u.workflow_id = ? ORDER BY 1, 2",
+);
+const OUTPUT_DATA: Sql = Sql::new(
+    "input_hash.output_user_data",
+    "SELECT l.job_id, u.id FROM user_data u JOIN job_output_user_data l \
+       ON l.user_data_id = u.id WHERE u.workflow_id = ? ORDER BY 1, 2",
+);
+const STORE: Sql = Sql::new(
+    "job_internal.store",
+    "INSERT INTO job_internal (job_id, input_hash) VALUES (?1, ?2) \
+     ON CONFLICT (job_id) DO UPDATE SET input_hash = excluded.input_hash",
+);
+const STORED: Sql = Sql::new(
+    "job_internal.of_workflow",
+    "SELECT i.job_id, i.input_hash FROM job j JOIN job_internal i ON i.job_id = j.id \
+     WHERE j.workflow_id = ?",
+);
+
+/// The inputs of all jobs of a workflow, by id. A query per table, not per job.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<JobInputs>, StoreError> {
+    let mut jobs = tx.all(JOBS, [workflow_id], |row| {
+        Ok(JobInputs {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            command: row.get(2)?,
+            invocation_script: row.get(3)?,
+            env: row.get(4)?,
+            ..JobInputs::default()
+        })
+    })?;
+    let at: HashMap<i64, usize> = jobs
+        .iter()
+        .enumerate()
+        .map(|(at, job)| (job.id, at))
+        .collect();
+    type List = fn(&mut Links) -> &mut Vec<i64>;
+    let lists: [(Sql, List); 4] = [
+        (DEPENDENCIES, |links| &mut links.depends_on),
+        (INPUT_FILES, |links| &mut links.input_files),
+        (OUTPUT_FILES, |links| &mut links.output_files),
+        (OUTPUT_DATA, |links| &mut links.output_user_data),
+    ];
+    for (sql, list) in lists {
+        let pairs: Vec<(i64, i64)> =
+            tx.all(sql, [workflow_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (job, other) in pairs {
+            if let Some(job) = at.get(&job).and_then(|at| jobs.get_mut(*at)) {
+                list(&mut job.links).push(other);
+            }
+        }
+    }
+    let data: Vec<(i64, i64, Option<String>)> = tx.all(INPUT_DATA, [workflow_id], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    for (job, id, content) in data {
+        if let Some(job) = at.get(&job).and_then(|at| jobs.get_mut(*at)) {
+            job.links.input_user_data.push(id);
+            job.input_data.push((id, content));
+        }
+    }
+    Ok(jobs)
+}
+
+/// Stores the hash of a job.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn store_hash(tx: &WriteTx<'_>, job_id: i64, hash: &str) -> Result<(), StoreError> {
+    tx.execute(STORE, params![job_id, hash])?;
+    Ok(())
+}
+
+/// The stored hashes of a workflow's jobs.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn stored_hashes(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+) -> Result<HashMap<i64, String>, StoreError> {
+    Ok(tx
+        .all(STORED, [workflow_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .into_iter()
+        .collect())
+}

@@ -1,0 +1,201 @@
+//! What a job waits for, reads and writes: the five link tables.
+
+use std::collections::HashMap;
+
+use entity::{
+    job_depends_on, job_input_file, job_input_user_data, job_output_file, job_output_user_data,
+};
+use rusqlite::params;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::sql::Sql;
+use super::{ReadConn, StoreError, WriteTx};
+use crate::wire::jobs::JobModel;
+
+/// The five id lists of a job, each ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Jobs it waits for.
+    pub depends_on: Vec<i64>,
+    /// Files it reads.
+    pub input_files: Vec<i64>,
+    /// Files it writes.
+    pub output_files: Vec<i64>,
+    /// User data it reads.
+    pub input_user_data: Vec<i64>,
+    /// User data it writes.
+    pub output_user_data: Vec<i64>,
+}
+
+impl Links {
+    /// Puts the lists into a model; empty ones stay absent.
+    pub fn fill(self, model: &mut JobModel) {
+        let some = |list: Vec<i64>| (!list.is_empty()).then_some(list);
+        model.depends_on_job_ids = some(self.depends_on);
+        model.input_file_ids = some(self.input_files);
+        model.output_file_ids = some(self.output_files);
+        model.input_user_data_ids = some(self.input_user_data);
+        model.output_user_data_ids = some(self.output_user_data);
+    }
+}
+
+const DEPENDS_ON: Sql = Sql::new(
+    "job_depends_on.of_job",
+    "SELECT depends_on_job_id FROM job_depends_on WHERE job_id = ? ORDER BY depends_on_job_id",
+);
+const INPUT_FILES: Sql = Sql::new(
+    "job_input_file.of_job",
+    "SELECT file_id FROM job_input_file WHERE job_id = ? ORDER BY file_id",
+);
+const OUTPUT_FILES: Sql = Sql::new(
+    "job_output_file.of_job",
+    "SELECT file_id FROM job_output_file WHERE job_id = ? ORDER BY file_id",
+);
+const INPUT_DATA: Sql = Sql::new(
+    "job_input_user_data.of_job",
+    "SELECT user_data_id FROM job_input_user_data WHERE job_id = ? ORDER BY user_data_id",
+);
+const OUTPUT_DATA: Sql = Sql::new(
+    "job_output_user_data.of_job",
+    "SELECT user_data_id FROM job_output_user_data WHERE job_id = ? ORDER BY user_data_id",
+);
+// The links below go in only where both ends are of one workflow: the row count says which did.
+const ADD_DEPENDENCY: Sql = Sql::new(
+    "job_depends_on.insert",
+    "INSERT OR IGNORE INTO job_depends_on (job_id, depends_on_job_id, workflow_id) \
+     SELECT ?1, id, workflow_id FROM job WHERE id = ?2 AND workflow_id = ?3",
+);
+const ADD_INPUT_FILE: Sql = Sql::new(
+    "job_input_file.insert",
+    "INSERT OR IGNORE INTO job_input_file (job_id, file_id, workflow_id) \
+     SELECT ?1, id, workflow_id FROM file WHERE id = ?2 AND workflow_id = ?3",
+);
+const ADD_OUTPUT_FILE: Sql = Sql::new(
+    "job_output_file.insert",
+    "INSERT OR IGNORE INTO job_output_file (job_id, file_id, workflow_id) \
+     SELECT ?1, id, workflow_id FROM file WHERE id = ?2 AND workflow_id = ?3",
+);
+const ADD_INPUT_DATA: Sql = Sql::new(
+    "job_input_user_data.insert",
+    "INSERT OR IGNORE INTO job_input_user_data (job_id, user_data_id) \
+     SELECT ?1, id FROM user_data WHERE id = ?2 AND workflow_id = ?3",
+);
+const ADD_OUTPUT_DATA: Sql = Sql::new(
+    "job_output_user_data.insert",
+    "INSERT OR IGNORE INTO job_output_user_data (job_id, user_data_id) \
+     SELECT ?1, id FROM user_data WHERE id = ?2 AND workflow_id = ?3",
+);
+const CLEAR_DEPENDENCIES: Sql = Sql::new(
+    "job_depends_on.clear",
+    "DELETE FROM job_depends_on WHERE job_id = ?",
+);
+
+/// All links of a job.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn of(tx: &WriteTx<'_>, job_id: i64) -> Result<Links, StoreError> {
+    let list = |sql| tx.all(sql, [job_id], |row| row.get(0));
+    Ok(Links {
+        depends_on: list(DEPENDS_ON)?,
+        input_files: list(INPUT_FILES)?,
+        output_files: list(OUTPUT_FILES)?,
+        input_user_data: list(INPUT_DATA)?,
+        output_user_data: list(OUTPUT_DATA)?,
+    })
+}
+
+/// What a job writes: the links that a claim shows.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn outputs(tx: &WriteTx<'_>, job_id: i64) -> Result<Links, StoreError> {
+    Ok(Links {
+        output_files: tx.all(OUTPUT_FILES, [job_id], |row| row.get(0))?,
+        output_user_data: tx.all(OUTPUT_DATA, [job_id], |row| row.get(0))?,
+        ..Links::default()
+    })
+}
+
+/// Adds links to a job of a workflow. Answers the first one whose other end is
+/// not in that workflow, as what it is and its id; nothing more is added then.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn add(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    job_id: i64,
+    links: &Links,
+) -> Result<Option<(&'static str, i64)>, StoreError> {
+    let lists: [(&'static str, Sql, &[i64]); 5] = [
+        ("job", ADD_DEPENDENCY, &links.depends_on),
+        ("file", ADD_INPUT_FILE, &links.input_files),
+        ("file", ADD_OUTPUT_FILE, &links.output_files),
+        ("user data", ADD_INPUT_DATA, &links.input_user_data),
+        ("user data", ADD_OUTPUT_DATA, &links.output_user_data),
+    ];
+    for (what, sql, ids) in lists {
+        // A repeated id is one link, and must not look like a missing row.
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            if tx.execute(sql, params![job_id, id, workflow_id])? == 0 {
+                return Ok(Some((what, id)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Removes what a job waits for.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn clear_dependencies(tx: &WriteTx<'_>, job_id: i64) -> Result<(), StoreError> {
+    tx.execute(CLEAR_DEPENDENCIES, [job_id])?;
+    Ok(())
+}
+
+/// The links of many jobs, for readers. One pass over each link table between
+/// the smallest and the largest id: pages are contiguous as a rule.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn read(conn: &ReadConn, jobs: &[i64]) -> Result<HashMap<i64, Links>, StoreError> {
+    let mut all: HashMap<i64, Links> = jobs.iter().map(|id| (*id, Links::default())).collect();
+    let (Some(first), Some(last)) = (jobs.iter().min(), jobs.iter().max()) else {
+        return Ok(all);
+    };
+    macro_rules! fill {
+        ($table:ident, $other:ident, $list:ident) => {
+            let pairs: Vec<(i64, i64)> = $table::Entity::find()
+                .select_only()
+                .column($table::Column::JobId)
+                .column($table::Column::$other)
+                .filter($table::Column::JobId.between(*first, *last))
+                .order_by_asc($table::Column::JobId)
+                .order_by_asc($table::Column::$other)
+                .into_tuple()
+                .all(conn)
+                .await?;
+            for (job, other) in pairs {
+                if let Some(links) = all.get_mut(&job) {
+                    links.$list.push(other);
+                }
+            }
+        };
+    }
+    fill!(job_depends_on, DependsOnJobId, depends_on);
+    fill!(job_input_file, FileId, input_files);
+    fill!(job_output_file, FileId, output_files);
+    fill!(job_input_user_data, UserDataId, input_user_data);
+    fill!(job_output_user_data, UserDataId, output_user_data);
+    Ok(all)
+}

@@ -1,0 +1,223 @@
+//! Opening a database: the lock beside the file, the migrations, the connections.
+
+use std::fs::{File, OpenOptions as FileOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use migration::MigratorTrait;
+use sea_orm::{ConnectOptions, Database};
+
+use super::Reads;
+use super::backend::{self, Synchronous};
+use super::writer::{Perform, Writer};
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Durability {
+    /// The loss of power: every commit waits for the disk.
+    #[default]
+    Power,
+    /// The end of the process; the last moments may go with the power.
+    Process,
+}
+
+/// What to open, and how.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The file; `None` for a private database that ends with the process.
+    pub path: Option<PathBuf>,
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+    /// Commands that may wait for the writer.
+    pub queue_capacity: usize,
+    /// Read connections.
+    pub readers: usize,
+}
+
+/// Why a database cannot be opened; each text is one clear line.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file or its directory cannot be used.
+    #[error("cannot open the database {path}: {cause}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// The file is something else.
+    #[error("cannot open the database {0}: the file is not an SQLite database")]
+    NotADatabase(String),
+    /// Another server has it.
+    #[error(
+        "the database {path} is in use by another torc-server{holder}; \
+         stop that one, or choose another file with --database"
+    )]
+    InUse {
+        /// The file.
+        path: String,
+        /// ` (process 1234)`, where it is known.
+        holder: String,
+    },
+}
+
+/// An open database: the writer, the readers, and what holds them together.
+pub struct Store {
+    /// Accepts commands.
+    pub writer: Writer,
+    /// Lends read connections.
+    pub reads: Reads,
+    path: PathBuf,
+    in_memory: bool,
+    thread: Option<JoinHandle<()>>,
+    // Kept for their ends: the lock is released, the private directory removed.
+    _lock: File,
+    _private: Option<tempfile::TempDir>,
+}
+
+impl Store {
+    /// Opens, migrates and locks the database; `perform` hears of every commit.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], whose text is for the user.
+    pub async fn open(options: &OpenOptions, perform: Perform) -> Result<Self, OpenError> {
+        let private = match options.path {
+            Some(_) => None,
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("torc-server-")
+                    .tempdir()
+                    .map_err(|error| unusable(Path::new(":memory:"), &error))?,
+            ),
+        };
+        let path = match (&options.path, &private) {
+            (Some(path), _) => path.clone(),
+            (None, Some(directory)) => directory.path().join("memory.db"),
+            (None, None) => PathBuf::from("memory.db"),
+        };
+        let lock = lock(&path)?;
+        check_file(&path)?;
+        migrate(&path).await?;
+        let synchronous = match (&private, options.durability) {
+            (Some(_), _) => Synchronous::Off,
+            (None, Durability::Power) => Synchronous::Full,
+            (None, Durability::Process) => Synchronous::Normal,
+        };
+        let conn = backend::open_writer(&path, synchronous).map_err(|e| unusable(&path, &e))?;
+        let mut readers = Vec::new();
+        for _ in 0..options.readers.max(1) {
+            readers.push(
+                backend::open_reader(&path)
+                    .await
+                    .map_err(|e| unusable(&path, &e))?,
+            );
+        }
+        let (writer, thread) = Writer::start(conn, options.queue_capacity, perform)
+            .map_err(|error| unusable(&path, &error))?;
+        Ok(Self {
+            writer,
+            reads: Reads::new(readers),
+            path,
+            in_memory: private.is_some(),
+            thread: Some(thread),
+            _lock: lock,
+            _private: private,
+        })
+    }
+
+    /// Where the database lies; for `:memory:`, where its private file does.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the database goes with the process.
+    pub fn in_memory(&self) -> bool {
+        self.in_memory
+    }
+
+    /// Lets the writer finish what is queued, then closes every connection.
+    pub async fn close(mut self) {
+        // Readers first: a checkpoint cannot truncate the log under them.
+        self.reads.close().await;
+        self.writer.stop().await;
+        if let Some(thread) = self.thread.take() {
+            let joined =
+                crate::telemetry::task::spawn_blocking("store-close", move || thread.join());
+            if !matches!(joined.await, Ok(Ok(()))) {
+                tracing::error!("the writer thread ended with a panic");
+            }
+        }
+    }
+}
+
+fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> OpenError {
+    OpenError::Unusable {
+        path: path.display().to_string(),
+        cause: cause.to_string(),
+    }
+}
+
+/// Takes the advisory lock beside the file. The lock, not the file's existence,
+/// says that somebody is there, so one that a crash left behind is no obstacle.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let beside = {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        PathBuf::from(name)
+    };
+    let mut file = FileOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&beside)
+        .map_err(|error| unusable(path, &error))?;
+    if let Err(refused) = file.try_lock() {
+        let std::fs::TryLockError::WouldBlock = refused else {
+            return Err(unusable(path, &refused));
+        };
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        let holder = match holder.trim() {
+            "" => String::new(),
+            pid => format!(" (process {pid})"),
+        };
+        return Err(OpenError::InUse {
+            path: path.display().to_string(),
+            holder,
+        });
+    }
+    // Only for the message above; the lock holds without it.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+fn check_file(path: &Path) -> Result<(), OpenError> {
+    match backend::looks_like_database(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(OpenError::NotADatabase(path.display().to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+async fn migrate(path: &Path) -> Result<(), OpenError> {
+    // The path goes in as a path: a URL would give `?` and `%` in it a meaning.
+    let file = path.to_owned();
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |_| backend::migration_options(&file));
+    let db = Database::connect(options)
+        .await
+        .map_err(|e| unusable(path, &e))?;
+    let migrated = migration::Migrator::up(&db, None).await;
+    let closed = db.close().await;
+    migrated.and(closed).map_err(|e| unusable(path, &e))
+}

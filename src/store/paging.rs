@@ -1,0 +1,72 @@
+//! Pages of sea-orm queries: the total, the order, the window.
+
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, Iden, Iterable, Order, PaginatorTrait, QueryOrder, QuerySelect,
+    Select,
+};
+
+use super::{ReadConn, StoreError};
+use crate::wire::page::Paging;
+
+/// A page of rows and how many rows match in all.
+pub struct Rows<M> {
+    /// The rows of the page.
+    pub rows: Vec<M>,
+    /// Rows in all pages.
+    pub total: i64,
+}
+
+/// Reads one page of `query`, sorted by a column of the entity that `sortable`
+/// accepts, else by `id`; rows of equal keys follow their ids.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn page<E>(
+    conn: &ReadConn,
+    query: Select<E>,
+    paging: &Paging,
+    id: E::Column,
+    sortable: impl Fn(&str) -> bool,
+) -> Result<Rows<E::Model>, StoreError>
+where
+    E: EntityTrait,
+    E::Model: Sync,
+{
+    let total = i64::try_from(query.clone().count(conn).await?).unwrap_or(i64::MAX);
+    let order = if paging.reverse_sort {
+        Order::Desc
+    } else {
+        Order::Asc
+    };
+    let column = paging
+        .sort_by
+        .as_deref()
+        .filter(|name| sortable(name))
+        .and_then(|name| E::Column::iter().find(|column| column.to_string() == name));
+    let query = match column {
+        Some(column) => query.order_by(column, order.clone()).order_by(id, order),
+        None => query.order_by(id, order),
+    };
+    let rows = query
+        .offset(u64::try_from(paging.offset).unwrap_or(0))
+        .limit(u64::try_from(paging.limit).unwrap_or(0))
+        .all(conn)
+        .await?;
+    Ok(Rows { rows, total })
+}
+
+/// A condition that a text column contains `part`, in any case, taken literally.
+pub fn contains<C: ColumnTrait>(column: C, part: &str) -> sea_orm::sea_query::SimpleExpr {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('%');
+    for letter in part.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    Expr::col(column.as_column_ref()).like(LikeExpr::new(pattern).escape('\\'))
+}

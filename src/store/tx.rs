@@ -1,0 +1,78 @@
+//! The open transaction of the writer. Only the writer can make one, so whoever
+//! holds a [`WriteTx`] is inside a batch, and nobody else ever writes.
+
+use rusqlite::{Connection, Params, Row};
+
+use super::StoreError;
+use super::sql::{Sql, timed};
+
+/// The seam between the nouns' SQL and the driver.
+pub struct WriteTx<'c> {
+    conn: &'c Connection,
+}
+
+impl<'c> WriteTx<'c> {
+    /// For the writer alone: `conn` is inside an open transaction.
+    pub(super) fn new(conn: &'c Connection) -> Self {
+        Self { conn }
+    }
+
+    /// Runs a statement that returns no rows; answers how many rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub fn execute(&self, sql: Sql, params: impl Params) -> Result<usize, StoreError> {
+        timed(sql.id, || {
+            Ok(self.conn.prepare_cached(sql.text)?.execute(params)?)
+        })
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub fn one<T>(
+        &self,
+        sql: Sql,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        timed(sql.id, || {
+            let mut statement = self.conn.prepare_cached(sql.text)?;
+            let mut rows = statement.query(params)?;
+            Ok(match rows.next()? {
+                Some(row) => Some(read(row)?),
+                None => None,
+            })
+        })
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub fn all<T>(
+        &self,
+        sql: Sql,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        timed(sql.id, || {
+            let mut statement = self.conn.prepare_cached(sql.text)?;
+            let mut rows = statement.query(params)?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(read(row)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// The id that the last insert was given.
+    pub fn last_id(&self) -> i64 {
+        self.conn.last_insert_rowid()
+    }
+}

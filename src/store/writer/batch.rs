@@ -1,0 +1,194 @@
+//! One batch: begin, the commands under their savepoints, one commit, effects, replies.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+use rusqlite::Connection;
+
+use super::Perform;
+use crate::store::{Command, Effects, StoreError, WriteTx};
+use crate::telemetry::phase;
+
+/// A command in the queue, its type forgotten.
+pub(super) trait Queued: Send {
+    fn name(&self) -> &'static str;
+    fn bytes(&self) -> usize;
+    fn alone(&self) -> bool;
+    fn queued_at(&self) -> Instant;
+    /// Applies the command; `Err` when its changes must be undone.
+    fn apply(&mut self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), ()>;
+    /// Answers the caller; `failure` says why the batch as a whole did not happen.
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+/// A command with where its answer goes.
+pub(super) struct Entry<C: Command> {
+    command: Option<C>,
+    bytes: usize,
+    queued_at: Instant,
+    /// The request's span, so that what happens here counts as its child.
+    span: tracing::Span,
+    outcome: Option<Result<C::Reply, C::Error>>,
+    reply: oneshot::Sender<Result<C::Reply, C::Error>>,
+}
+
+impl<C: Command> Entry<C> {
+    pub(super) fn new(
+        command: C,
+        bytes: usize,
+        reply: oneshot::Sender<Result<C::Reply, C::Error>>,
+    ) -> Self {
+        Self {
+            command: Some(command),
+            bytes,
+            queued_at: Instant::now(),
+            span: tracing::Span::current(),
+            outcome: None,
+            reply,
+        }
+    }
+}
+
+impl<C: Command> Queued for Entry<C> {
+    fn name(&self) -> &'static str {
+        C::NAME
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn alone(&self) -> bool {
+        C::ALONE
+    }
+
+    fn queued_at(&self) -> Instant {
+        self.queued_at
+    }
+
+    fn apply(&mut self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), ()> {
+        let Some(command) = self.command.take() else {
+            return Err(());
+        };
+        let _inside = self.span.enter();
+        // A bug in one command must not take the server's only writer with it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| command.apply(tx, effects)))
+            .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+        let verdict = if outcome.is_ok() { Ok(()) } else { Err(()) };
+        self.outcome = Some(outcome);
+        verdict
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+        let Self {
+            outcome,
+            reply,
+            span,
+            ..
+        } = *self;
+        let outcome = match (failure, outcome) {
+            // A refusal stands, whatever became of the batch.
+            (_, Some(Err(refusal))) => Err(refusal),
+            (Some(failure), _) => Err(failure.clone().into()),
+            (None, Some(done)) => done,
+            (None, None) => Err(StoreError::Panicked.into()),
+        };
+        // The span ends with the request, not with this thread's last use of it.
+        drop(span);
+        // A caller that went away does not undo the commit.
+        let _ = reply.send(outcome);
+    }
+}
+
+/// Runs a batch to its end and answers everybody in it.
+pub(super) fn run(
+    conn: &mut Connection,
+    mut batch: Vec<Box<dyn Queued>>,
+    taken: Instant,
+    perform: &Perform,
+) {
+    let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
+    phase::writer_holds(&names);
+    let outcome = commit(conn, &mut batch, taken);
+    if outcome.is_err() && !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    let failure = match outcome {
+        Ok(done) => {
+            phase::batch(&names, done.begin, done.commit);
+            perform(done.effects);
+            None
+        }
+        Err(failure) => {
+            tracing::error!(
+                commands = names.len(),
+                "a batch was not committed: {failure}"
+            );
+            Some(failure)
+        }
+    };
+    phase::writer_idle();
+    for entry in batch {
+        entry.answer(failure.as_ref());
+    }
+}
+
+struct Done {
+    begin: Duration,
+    commit: Duration,
+    effects: Effects,
+}
+
+fn commit(
+    conn: &Connection,
+    batch: &mut [Box<dyn Queued>],
+    taken: Instant,
+) -> Result<Done, StoreError> {
+    let mut statement = conn.prepare_cached("BEGIN IMMEDIATE")?;
+    statement.execute(())?;
+    drop(statement);
+    let begin = taken.elapsed();
+    let mut all = Effects::default();
+    for entry in batch.iter_mut() {
+        let start = Instant::now();
+        let effects = apply(conn, entry.as_mut())?;
+        phase::command(
+            entry.name(),
+            taken.saturating_duration_since(entry.queued_at()),
+            start.elapsed(),
+        );
+        all.append(effects);
+    }
+    let start = Instant::now();
+    conn.prepare_cached("COMMIT")?.execute(())?;
+    Ok(Done {
+        begin,
+        commit: start.elapsed(),
+        effects: all,
+    })
+}
+
+/// Applies one command under a savepoint. An error here means that the
+/// transaction itself is gone, and every command of the batch with it.
+fn apply(conn: &Connection, entry: &mut dyn Queued) -> Result<Effects, StoreError> {
+    let mut effects = Effects::default();
+    conn.prepare_cached("SAVEPOINT command")?.execute(())?;
+    match entry.apply(&WriteTx::new(conn), &mut effects) {
+        Ok(()) => {
+            conn.prepare_cached("RELEASE command")?.execute(())?;
+            Ok(effects)
+        }
+        Err(()) if conn.is_autocommit() => {
+            // SQLite itself rolls back on some errors, a full disk among them.
+            Err(StoreError::Disk(
+                "the transaction was rolled back".to_owned(),
+            ))
+        }
+        Err(()) => {
+            conn.prepare_cached("ROLLBACK TO command")?.execute(())?;
+            conn.prepare_cached("RELEASE command")?.execute(())?;
+            Ok(Effects::default())
+        }
+    }
+}

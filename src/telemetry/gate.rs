@@ -1,0 +1,337 @@
+//! The gate in front of tokio-console: what may be seen, and how much of it.
+//!
+//! The console keeps everything it was told of for its retention, so what a request
+//! causes (a channel, a timer, a spawned hand-back) must be limited:
+//!
+//! - Tasks that nobody named stay out: ours all have names, those of libraries don't.
+//!   Tasks that block a thread (`block_on`) have no name and are let through.
+//! - Resources made by libraries stay out, and operations and events on what stayed out.
+//! - Everything else passes a [`Bucket`], and only so many may be open at once.
+//!
+//! It has two halves. The [`GateFilter`] decides before a span exists, by its kind and
+//! by what is left in the buckets; that costs next to nothing, and under load it is what
+//! happens to nearly every channel and timer. The [`Gate`] decides on a new span, when
+//! its fields are known. Holding back `on_new_span` is enough there: the console finds
+//! its own data in a span when something happens to it, and ignores spans without.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use super::resource;
+
+const TASK: &str = "runtime.spawn";
+const RESOURCE: &str = "runtime.resource";
+const OPERATION: &str = "runtime.resource.async_op";
+
+/// One poll of an operation; the console has no use for this span.
+const POLL: &str = "runtime.resource.async_op.poll";
+
+/// The two halves, sharing the limits: wrap the console's layer into the first, and put
+/// the second around it with `with_filter`.
+pub fn around<L>(layer: L) -> (Gate<L>, GateFilter) {
+    let limits = Arc::new(Limits::default());
+    let gate = Gate {
+        inner: layer,
+        limits: Arc::clone(&limits),
+    };
+    (gate, GateFilter { limits })
+}
+
+/// Wraps the console's layer.
+pub struct Gate<L> {
+    inner: L,
+    limits: Arc<Limits>,
+}
+
+/// The filter of the console's layer.
+pub struct GateFilter {
+    limits: Arc<Limits>,
+}
+
+struct Limits {
+    tasks: Bucket,
+    resources: Bucket,
+    operations: Bucket,
+}
+
+impl Default for Limits {
+    /// They follow from what the console holds per entry: about 40 KiB for a task (its
+    /// histograms), 1 to 2 KiB for the others, each for half a minute after its end.
+    fn default() -> Self {
+        Self {
+            tasks: Bucket::new(512, 8.0, 768),
+            resources: Bucket::new(512, 20.0, 2048),
+            operations: Bucket::new(1024, 50.0, 4096),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether the console may know of this new span; its pass, if so.
+    fn admit<S>(&self, attrs: &Attributes<'_>, ctx: &Context<'_, S>) -> Option<Pass>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let meta = attrs.metadata();
+        // Ours are few: one per resource, and a pool of operations.
+        if meta.target() == resource::TARGET {
+            return Some(Pass(None));
+        }
+        match meta.name() {
+            TASK => {
+                let mut task = TaskName::default();
+                attrs.record(&mut task);
+                (task.named || task.block_on)
+                    .then(|| self.tasks.take())
+                    .flatten()
+            }
+            RESOURCE => {
+                let mut origin = Origin::default();
+                attrs.record(&mut origin);
+                (!origin.library).then(|| self.resources.take()).flatten()
+            }
+            OPERATION => {
+                let parent = match attrs.parent() {
+                    Some(id) => ctx.span(id),
+                    None if attrs.is_contextual() => ctx.lookup_current(),
+                    None => None,
+                };
+                parent
+                    .is_some_and(innermost_has_pass)
+                    .then(|| self.operations.take())
+                    .flatten()
+            }
+            _ => Some(Pass(None)),
+        }
+    }
+}
+
+/// Whether the innermost resource or operation, from this span outwards, got through.
+fn innermost_has_pass<'a, S>(span: SpanRef<'a, S>) -> bool
+where
+    S: Subscriber + LookupSpan<'a>,
+{
+    span.scope()
+        .find(|span| matches!(span.name(), RESOURCE | OPERATION))
+        .is_some_and(|span| span.extensions().get::<Pass>().is_some())
+}
+
+/// What the console is interested in at all; the same rule as its own `spawn`.
+fn is_for_console(meta: &Metadata<'_>) -> bool {
+    if meta.is_event() {
+        return meta.target().starts_with("runtime") || meta.target().starts_with("tokio");
+    }
+    meta.name().starts_with("runtime.") || meta.target().starts_with("tokio")
+}
+
+/// State changes and polls belong to the innermost resource or operation: the console
+/// takes them for the innermost one *that it knows*, so they must not get through when
+/// that is another one. Wakes name their task themselves.
+fn is_about_innermost(meta: &Metadata<'_>) -> bool {
+    meta.is_event() && meta.target().starts_with("runtime::resource")
+}
+
+impl<S> Filter<S> for GateFilter
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn enabled(&self, meta: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        if !is_for_console(meta) || meta.name() == POLL {
+            return false;
+        }
+        if meta.target() == resource::TARGET {
+            return true;
+        }
+        let inside_known = || ctx.lookup_current().is_some_and(innermost_has_pass);
+        if is_about_innermost(meta) {
+            return inside_known();
+        }
+        match meta.name() {
+            RESOURCE => self.limits.resources.has_any(),
+            OPERATION => self.limits.operations.has_any() && inside_known(),
+            _ => true,
+        }
+    }
+
+    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
+        if !is_for_console(meta) || meta.name() == POLL {
+            Interest::never()
+        } else if meta.target() == resource::TARGET {
+            Interest::always()
+        } else if is_about_innermost(meta) || matches!(meta.name(), RESOURCE | OPERATION) {
+            Interest::sometimes()
+        } else {
+            Interest::always()
+        }
+    }
+}
+
+/// Marks a span that the console knows, and counts it as open until it closes.
+struct Pass(Option<Arc<AtomicUsize>>);
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(open) = &self.0 {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Lets through a burst, then so many per second, and never more than a number at once.
+struct Bucket {
+    burst: f64,
+    per_second: f64,
+    most_open: usize,
+    open: Arc<AtomicUsize>,
+    /// Tokens left, and when that was computed.
+    level: Mutex<(f64, Instant)>,
+}
+
+impl Bucket {
+    fn new(burst: u32, per_second: f64, most_open: usize) -> Self {
+        Self {
+            burst: f64::from(burst),
+            per_second,
+            most_open,
+            open: Arc::new(AtomicUsize::new(0)),
+            level: Mutex::new((f64::from(burst), Instant::now())),
+        }
+    }
+
+    /// Whether [`Self::take`] would give something now.
+    fn has_any(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.most_open && self.with_level(|level| *level >= 1.0)
+    }
+
+    fn take(&self) -> Option<Pass> {
+        if self.open.load(Ordering::Relaxed) >= self.most_open {
+            return None;
+        }
+        self.with_level(|level| {
+            (*level >= 1.0).then(|| {
+                *level -= 1.0;
+                self.open.fetch_add(1, Ordering::Relaxed);
+                Pass(Some(Arc::clone(&self.open)))
+            })
+        })
+    }
+
+    fn with_level<R>(&self, use_level: impl FnOnce(&mut f64) -> R) -> R {
+        let mut state = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let (level, at) = &mut *state;
+        let now = Instant::now();
+        let elapsed = now.saturating_duration_since(*at).as_secs_f64();
+        *level = (*level + elapsed * self.per_second).min(self.burst);
+        *at = now;
+        use_level(level)
+    }
+}
+
+/// Reads a task's name; tokio writes an empty one when there is none.
+#[derive(Default)]
+struct TaskName {
+    named: bool,
+    block_on: bool,
+}
+
+impl Visit for TaskName {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        match field.name() {
+            "task.name" => self.named = !format!("{value:?}").is_empty(),
+            "kind" => self.block_on = format!("{value:?}") == "block_on",
+            _ => {}
+        }
+    }
+}
+
+/// Reads where a resource was made: in the program, or in a library.
+#[derive(Default)]
+struct Origin {
+    library: bool,
+}
+
+impl Visit for Origin {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "loc.file" {
+            // The compiler names the files of a workspace relative to it, those of
+            // libraries absolutely; an installed program is itself built from there.
+            self.library = std::path::Path::new(value).is_absolute()
+                && !value.starts_with(env!("CARGO_MANIFEST_DIR"));
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+}
+
+impl<S, L> Layer<S> for Gate<L>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    L: Layer<S>,
+{
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        let Some(pass) = self.limits.admit(attrs, &ctx) else {
+            return;
+        };
+        if let Some(span) = ctx.span(id) {
+            span.extensions_mut().replace(pass);
+        }
+        self.inner.on_new_span(attrs, id, ctx);
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        self.inner.on_event(event, ctx);
+    }
+
+    fn on_register_dispatch(&self, subscriber: &tracing::Dispatch) {
+        self.inner.on_register_dispatch(subscriber);
+    }
+
+    fn on_layer(&mut self, subscriber: &mut S) {
+        self.inner.on_layer(subscriber);
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.inner.register_callsite(metadata)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
+        self.inner.enabled(metadata, ctx)
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, ctx: Context<'_, S>) -> bool {
+        self.inner.event_enabled(event, ctx)
+    }
+
+    fn on_record(&self, span: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
+        self.inner.on_record(span, values, ctx);
+    }
+
+    fn on_follows_from(&self, span: &Id, follows: &Id, ctx: Context<'_, S>) {
+        self.inner.on_follows_from(span, follows, ctx);
+    }
+
+    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        self.inner.on_enter(id, ctx);
+    }
+
+    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
+        self.inner.on_exit(id, ctx);
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        self.inner.on_close(id, ctx);
+    }
+
+    fn on_id_change(&self, old: &Id, new: &Id, ctx: Context<'_, S>) {
+        self.inner.on_id_change(old, new, ctx);
+    }
+}

@@ -1,0 +1,77 @@
+//! How long each span of ours took: tracing-timing, set up so that it is right.
+//!
+//! The layer measures gaps between the events of a span. Seeing spans only, without
+//! recursion and with close events, the one gap left is from a span's creation to its
+//! close: wall time, right also for functions that hop between threads. Grouping is by
+//! name; by message (the crate's default) an event whose arguments log would hang.
+//!
+//! Samples rest with the threads that took them until they are gathered. Gathering
+//! drops the threads' recorders (`force_synchronize`): the crate's documented `refresh`
+//! waits for every idle thread, which is forever. No sample is lost either way.
+
+use hdrhistogram::Histogram;
+use tracing::dispatcher::Dispatch;
+use tracing_timing::{Builder, TimingLayer, group};
+
+use super::phase::Summary;
+use super::report::SpanReport;
+
+/// Longer spans count as this long (they saturate, they don't vanish): ten minutes.
+const LONGEST_NS: u64 = 600_000_000_000;
+
+type Timing = TimingLayer<group::ByName, group::ByName>;
+
+/// The layer; it needs a filter that lets only spans through.
+pub fn layer() -> Timing {
+    Builder::default()
+        .events(group::ByName)
+        .no_span_recursion()
+        .span_close_events()
+        .layer(|| {
+            Histogram::new_with_max(LONGEST_NS, 2)
+                .unwrap_or_else(|error| unreachable!("these bounds are valid: {error}"))
+        })
+}
+
+/// Whether the dispatch holds the layer.
+pub fn is_on(dispatch: &Dispatch) -> bool {
+    dispatch.downcast_ref::<Timing>().is_some()
+}
+
+/// Moves the samples of all threads into the histograms. Blocks for milliseconds.
+pub fn gather(dispatch: &Dispatch) {
+    if let Some(timing) = dispatch.downcast_ref::<Timing>() {
+        timing.force_synchronize();
+    }
+}
+
+/// The figures of each span name, the largest total first. Blocks for milliseconds.
+pub fn report(dispatch: &Dispatch) -> Vec<SpanReport> {
+    let Some(timing) = dispatch.downcast_ref::<Timing>() else {
+        return Vec::new();
+    };
+    timing.force_synchronize();
+    let mut spans: Vec<SpanReport> = timing.with_histograms(|groups| {
+        groups
+            .iter()
+            .filter_map(|(name, events)| {
+                // A span's only event is its own close.
+                let mut all = Histogram::<u64>::new(2).ok()?;
+                for histogram in events.values() {
+                    all.add(&**histogram).ok()?;
+                }
+                (!all.is_empty()).then(|| SpanReport {
+                    span: (*name).to_owned(),
+                    wall: summary(&all),
+                })
+            })
+            .collect()
+    });
+    spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
+    spans
+}
+
+fn summary(histogram: &Histogram<u64>) -> Summary {
+    let sum = histogram.mean() * histogram.len() as f64;
+    Summary::of(histogram, sum, histogram.max(), 1e3)
+}

@@ -1,0 +1,10 @@
+//! What the tests stand on: a server in the test's process, and the real binaries.
+
+pub mod api;
+pub mod process;
+pub mod server;
+
+/// The directory of the repository.
+pub fn root() -> std::path::PathBuf {
+    std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

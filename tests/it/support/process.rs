@@ -1,0 +1,187 @@
+//! The real binaries as processes of their own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::api::Api;
+
+/// How long anything may take before a test counts it as hung.
+pub const HANG: Duration = Duration::from_secs(60);
+
+/// `torc-server` with an environment that holds none of its variables.
+pub fn torc_server() -> Command {
+    bare(env!("CARGO_BIN_EXE_torc-server"))
+}
+
+/// `torc` with an environment that holds none of its variables.
+pub fn torc() -> Command {
+    bare(env!("CARGO_BIN_EXE_torc"))
+}
+
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TORC_") || name.starts_with("TOKIO_CONSOLE") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env_remove("RUST_LOG")
+        .env_remove("DATABASE_URL")
+        .env("NO_COLOR", "1");
+    command
+}
+
+/// A server process; it is killed when dropped.
+pub struct ServerProcess {
+    child: Child,
+    port: u16,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl ServerProcess {
+    /// Starts `torc-server run` on a free loopback port in `directory`, without
+    /// the console, and waits until it answers.
+    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut command = torc_server();
+        command
+            .current_dir(directory)
+            .args(["run", "--host", "127.0.0.1", "--port", "0", "--no-console"])
+            .args(arguments);
+        Self::spawn(command)
+    }
+
+    /// Starts a prepared command that prints its port.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        let Ok(first) = stdout.recv_timeout(HANG) else {
+            let _ = child.kill();
+            panic!(
+                "no port was printed:\n{}",
+                stderr.iter().collect::<Vec<_>>().join("\n")
+            );
+        };
+        let port = first
+            .strip_prefix("TORC_SERVER_PORT=")
+            .unwrap_or_else(|| panic!("not the port line: {first}"))
+            .parse()
+            .unwrap();
+        Self {
+            child,
+            port,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Talks to it.
+    pub fn api(&self) -> Api {
+        Api::new(&format!("http://127.0.0.1:{}", self.port))
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Closes its standard input.
+    pub fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// Waits until standard error has a line with `part`, and answers it.
+    pub fn wait_for_log(&self, part: &str) -> String {
+        wait_for(&self.stderr, part)
+    }
+
+    /// Waits until standard output has a line with `part`, and answers it.
+    pub fn wait_for_output(&self, part: &str) -> String {
+        wait_for(&self.stdout, part)
+    }
+
+    /// Waits for its end; answers how it ended and what else it said on standard error.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = wait_bounded(&mut self.child);
+        (status, self.stderr.iter().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal by name to a process this test started.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// Waits for a child, at most as long as nothing hangs.
+pub fn wait_bounded(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > HANG {
+            let _ = child.kill();
+            panic!("the process did not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Lines of a stream as they come, until it ends.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn wait_for(lines: &Receiver<String>, part: &str) -> String {
+    let start = Instant::now();
+    let mut seen = Vec::new();
+    while start.elapsed() < HANG {
+        let Ok(line) = lines.recv_timeout(HANG.saturating_sub(start.elapsed())) else {
+            break;
+        };
+        if line.contains(part) {
+            return line;
+        }
+        seen.push(line);
+    }
+    panic!("no line with '{part}' in:\n{}", seen.join("\n"));
+}

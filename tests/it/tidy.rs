@@ -1,0 +1,164 @@
+//! The house rules that a compiler does not know: who may import whom, how long
+//! files are, and that each says what it is for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::support::root;
+
+/// What each part of `src/` may import of ours. `server.rs` joins the parts.
+fn allowed(part: &str) -> Option<&'static [&'static str]> {
+    Some(match part {
+        "wire" => &["wire"],
+        "store" => &["store", "wire"],
+        "engine" => &["engine", "store", "wire"],
+        "server" => &["server", "engine", "wire", "telemetry"],
+        "server.rs" => &["server", "store", "engine", "telemetry"],
+        "telemetry" => &["telemetry", "config"],
+        "spec" => &["spec", "wire"],
+        "client" => &["client", "wire"],
+        "runner" => &["runner", "client", "wire"],
+        "cli" => &["cli", "spec", "client", "runner", "wire"],
+        "cli/standalone.rs" => &["cli", "server", "wire", "store"],
+        "config" => &["config"],
+        "clock" | "shutdown" => &[],
+        "lib" => return None,
+        "main" | "bin" => return None,
+        other => panic!("src/{other} has no place in the table of who may import whom"),
+    })
+}
+
+/// May be imported by anyone, and import nothing of ours.
+const LEAVES: [&str; 5] = [
+    "clock",
+    "shutdown",
+    "telemetry::task",
+    "telemetry::phase",
+    "telemetry::resource",
+];
+
+/// Crates that only one part may know.
+const ALONE: [(&str, &[&str]); 4] = [
+    ("sea_orm", &["store"]),
+    ("rusqlite", &["store"]),
+    ("axum", &["server"]),
+    ("reqwest", &["client"]),
+];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all(directories: &[&str]) -> BTreeMap<String, String> {
+    let mut found = Vec::new();
+    for directory in directories {
+        let directory = root().join(directory);
+        if directory.exists() {
+            sources(&directory, &mut found);
+        }
+    }
+    found
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (
+                path.strip_prefix(root()).unwrap().display().to_string(),
+                text,
+            )
+        })
+        .collect()
+}
+
+/// The module paths of ours that a file's code names, such as `telemetry::task`.
+fn imports(text: &str) -> Vec<String> {
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code = code.collect::<Vec<_>>().join("\n");
+    let mut named = Vec::new();
+    for after in code.split("crate::").skip(1) {
+        let path: String = after
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '{'))
+            .collect();
+        match path.split_once("::{") {
+            // `telemetry::{task, phase}`: each is an import of its own.
+            Some((head, _)) => {
+                let list = after.split_once('{').map_or("", |(_, rest)| rest);
+                let list = list.split('}').next().unwrap_or("");
+                for item in list
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                {
+                    named.push(format!("{head}::{item}"));
+                }
+            }
+            None => named.push(path.trim_end_matches(':').to_owned()),
+        }
+    }
+    named
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let mut wrong = Vec::new();
+    for (path, text) in all(&["src"]) {
+        let inside = path.strip_prefix("src/").unwrap();
+        let part = inside.split(['/', '.']).next().unwrap();
+        let leaf = matches!(
+            inside,
+            "telemetry/task.rs" | "telemetry/phase.rs" | "telemetry/resource.rs"
+        ) || inside.starts_with("telemetry/phase/");
+        let whole = match inside {
+            "server.rs" | "cli/standalone.rs" => inside,
+            _ => part,
+        };
+        let Some(may) = allowed(whole) else { continue };
+        for import in imports(&text) {
+            let target = import.split("::").next().unwrap();
+            let to_leaf = LEAVES
+                .iter()
+                .any(|leaf| import == *leaf || import.starts_with(&format!("{leaf}::")));
+            let own_leaf = leaf && inside.starts_with(&import.replace("::", "/"));
+            let fine = to_leaf || if leaf { own_leaf } else { may.contains(&target) };
+            if !fine {
+                wrong.push(format!("{path} imports {import}"));
+            }
+        }
+        for (name, parts) in ALONE {
+            let known =
+                text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            if known && !parts.contains(&part) {
+                wrong.push(format!("{path} knows {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut wrong = Vec::new();
+    for (path, text) in all(&["src", "entity", "migration", "tests", "benches"]) {
+        let lines = text.lines().count();
+        if lines > 500 {
+            wrong.push(format!("{path} has {lines} lines"));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{path} does not open with //!"));
+        }
+        let outside_tests = text.split("#[cfg(test)]").next().unwrap();
+        if path.starts_with("src/") && outside_tests.contains("use super::*") {
+            wrong.push(format!("{path} imports all of its parent"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
