@@ -1,1 +1,230 @@
 //! The `torc` commands: parsing and printing.
+//!
+//! Every command is a function that takes the [`context::Context`] and answers with
+//! nothing or with a [`failure::Failure`], which knows the exit code.
+
+mod bar;
+mod confirm;
+mod context;
+mod create;
+mod creation;
+mod failure;
+mod jobs;
+mod log;
+mod output;
+mod paging;
+mod results;
+mod run;
+mod start;
+mod status;
+mod table;
+mod workflows;
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::wire::WorkflowId;
+use context::{Context, user_name};
+use create::CreateArgs;
+use failure::Failure;
+use jobs::JobsCommand;
+use output::{Format, Output, print};
+use results::ResultsCommand;
+use run::RunArgs;
+use workflows::{CancelArgs, DeleteArgs, WorkflowsCommand};
+
+const AFTER_HELP: &str = "Exit codes:
+  0  the command did what it was asked to
+  1  it could not: the server, the spec, or the user said no
+  2  the command line makes no sense
+  128 + n  `torc run` was stopped by signal n, `torc create` by Ctrl-C (130)
+
+Examples:
+  torc run workflow.yaml --standalone    no server needed
+  torc create workflow.yaml              on the server at --url
+  torc run 1                             be a worker; start as many as you like
+  torc status 1";
+
+/// Runs large computational workflows.
+#[derive(Debug, Parser)]
+#[command(name = "torc", version, propagate_version = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes, before its name or after it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+struct Globals {
+    /// Server; a URL without a path gets the usual one
+    #[arg(
+        long,
+        global = true,
+        env = "TORC_API_URL",
+        default_value = "http://localhost:8080/torc-service/v1"
+    )]
+    url: String,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
+    /// What to report about the work itself: error, warn, info, debug, trace, or a filter
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        value_name = "LEVEL",
+        default_value = "warn"
+    )]
+    log_level: String,
+    /// Do not compare versions with the server
+    #[arg(long, global = true)]
+    skip_version_check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a workflow from a spec
+    Create(CreateArgs),
+    /// Run jobs on this machine: of a spec, or of a workflow that exists
+    Run(RunArgs),
+    /// Show how a workflow stands
+    Status {
+        /// Workflow; your newest when absent
+        id: Option<WorkflowId>,
+    },
+    /// Cancel a workflow and stop its jobs
+    Cancel(CancelArgs),
+    /// Delete workflows with all that belongs to them
+    Delete(DeleteArgs),
+    /// Workflows as a whole
+    #[command(subcommand)]
+    Workflows(WorkflowsCommand),
+    /// Single jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// How jobs ended
+    #[command(subcommand)]
+    Results(ResultsCommand),
+    /// Ask whether the server is there
+    Ping,
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Example:
+  source <(torc completions bash)")]
+    Completions {
+        /// Shell
+        shell: Shell,
+    },
+}
+
+/// Parses the command line, does what it says, and tells how to exit.
+pub fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                eprintln!("{text}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let Self {
+            mut globals,
+            command,
+        } = self;
+        if globals.json {
+            globals.format = Format::Json;
+        }
+        log::init(&globals.log_level)?;
+        let output = Output::new(globals.format);
+        match command {
+            Command::Completions { shell } => completions(shell),
+            Command::Create(args) if args.dry_run => create::dry_run(output, &args.file),
+            Command::Workflows(WorkflowsCommand::Create(args)) if args.dry_run => {
+                create::dry_run(output, &args.file)
+            }
+            command => {
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+                runtime.block_on(with_server(globals, output, command))
+            }
+        }
+    }
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "torc", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Does a command that needs a server.
+async fn with_server(
+    mut globals: Globals,
+    output: Output,
+    mut command: Command,
+) -> Result<(), Failure> {
+    if let Command::Run(args) = &mut command
+        && let Some(url) = args.take_older_form()?
+    {
+        globals.url = url;
+    }
+    let context = Context {
+        client: Client::new(&globals.url)?,
+        output,
+        user: user_name(),
+    };
+    if !globals.skip_version_check {
+        context.check_version().await?;
+    }
+    dispatch(&context, command).await
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Create(args) => create::run(context, &args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Status { id } => status::run(context, id).await,
+        Command::Cancel(args) => workflows::cancel(context, args).await,
+        Command::Delete(args) => workflows::delete(context, args).await,
+        Command::Workflows(command) => workflows::run(context, command).await,
+        Command::Jobs(command) => jobs::run(context, command).await,
+        Command::Results(command) => results::run(context, command).await,
+        Command::Ping => ping(context).await,
+        // Needs no server, and has been done.
+        Command::Completions { .. } => Ok(()),
+    }
+}
+
+async fn ping(context: &Context) -> Result<(), Failure> {
+    let answer = context.client.ping().await?;
+    context.output.done(&json!(answer), "Server is running")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,120 @@
+//! Why a command came to nothing: what to print, and with which code to exit.
+
+use std::fmt;
+
+use crate::client::ClientError;
+use crate::runner::RunnerError;
+use crate::spec::SpecErrors;
+
+/// The command ran, and something went wrong.
+const FAILED: u8 = 1;
+/// The command line makes no sense; the same code that clap uses.
+const USAGE: u8 = 2;
+
+/// Why a command came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The code to exit with.
+    pub code: u8,
+    message: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// Something went wrong.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            code: FAILED,
+            message: Some(message.into()),
+            hint: None,
+        }
+    }
+
+    /// The command line makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            code: USAGE,
+            ..Self::new(message)
+        }
+    }
+
+    /// All has been said; only the code is left.
+    pub fn silent(code: u8) -> Self {
+        Self {
+            code,
+            message: None,
+            hint: None,
+        }
+    }
+
+    /// The same with a line that says what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(message) = &self.message {
+            write!(f, "error: {message}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::BadUrl { .. } => Self::usage(error.to_string()),
+            ClientError::Connect { url, reason } => {
+                Self::new(format!("cannot reach the server at {url}: {reason}")).hint(
+                    "is it running? start it with `torc-server run`, name another with --url or \
+                     TORC_API_URL, or use --standalone",
+                )
+            }
+            ClientError::Api { status: 404, .. } => Self::new(error.to_string())
+                .hint("`torc workflows list --all-users` shows what there is"),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<RunnerError> for Failure {
+    fn from(error: RunnerError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<SpecErrors> for Failure {
+    /// The mistakes themselves say where they are; a word before them would only hide that.
+    fn from(errors: SpecErrors) -> Self {
+        eprintln!("{errors}");
+        Self::silent(FAILED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+    use crate::client::ClientError;
+
+    #[test]
+    fn a_server_that_is_not_there_comes_with_advice() {
+        let failure = Failure::from(ClientError::Connect {
+            url: "http://localhost:8080".to_owned(),
+            reason: "connection refused".to_owned(),
+        });
+        let text = failure.to_string();
+        assert!(text.contains("--standalone"), "{text}");
+        assert_eq!(failure.code, 1);
+        let url = ClientError::BadUrl {
+            url: "x".to_owned(),
+            reason: "y".to_owned(),
+        };
+        assert_eq!(Failure::from(url).code, 2);
+    }
+}

@@ -1,0 +1,208 @@
+//! `torc run`: a worker on this machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::context::Context;
+use super::create::{self, CreateOptions, created_message};
+use super::failure::Failure;
+use super::start;
+use crate::runner::{self, Ending, Progress, RunOutcome, RunnerConfig};
+use crate::spec::parse_duration;
+use crate::wire::WorkflowId;
+
+/// What `torc run` takes.
+#[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "torc run [OPTIONS] <FILE|ID>",
+    after_help = "Examples:
+  torc run workflow.yaml                     create it, run it, wait for its end
+  torc run 7 --max-parallel-jobs 4           be one of the workers of workflow 7
+  torc run workflow.yaml --standalone        with a server of its own, for this run
+
+Ends with 0 when it has done its work, also if jobs failed; see --fail-on-job-failure.
+A signal is passed on to the jobs; the exit code is then 128 and the signal's number."
+)]
+pub struct RunArgs {
+    /// Spec to create and run (`-` reads standard input), or workflow to work on
+    #[arg(value_name = "FILE|ID")]
+    pub target: String,
+    /// The older form: `torc run URL run ID`
+    #[arg(hide = true, num_args = 0..=2)]
+    pub rest: Vec<String>,
+    /// Run so many jobs at once, whatever they need
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_parallel_jobs: Option<u32>,
+    /// CPUs to offer; all of this machine when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub num_cpus: Option<i64>,
+    /// Memory to offer in GiB; all of this machine when absent
+    #[arg(long, value_name = "GIB", value_parser = positive)]
+    pub memory_gb: Option<f64>,
+    /// GPUs to offer; none when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub num_gpus: Option<i64>,
+    /// Where the output of jobs goes
+    #[arg(short, long, value_name = "DIR", default_value = "torc_output")]
+    pub output_dir: PathBuf,
+    /// Stop after this time, written as in ISO 8601: PT30M, PT2H
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+    /// Run jobs with these labels; without any, jobs without labels
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// Exit with 1 when a job failed
+    #[arg(long)]
+    pub fail_on_job_failure: bool,
+    /// Show no progress
+    #[arg(short, long, visible_alias = "no-progress")]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub create: CreateOptions,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        0 => Err("expected a time above 0".to_owned()),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+impl RunArgs {
+    /// The URL of the older form `torc run URL run ID`, which is then read as `torc run ID`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there are words too many.
+    pub fn take_older_form(&mut self) -> Result<Option<String>, Failure> {
+        let [word, id] = self.rest.as_slice() else {
+            return match self.rest.first() {
+                None => Ok(None),
+                Some(word) => Err(unexpected(word)),
+            };
+        };
+        if word != "run" || !self.target.contains("://") {
+            return Err(unexpected(word));
+        }
+        let url = std::mem::replace(&mut self.target, id.clone());
+        self.rest.clear();
+        Ok(Some(url))
+    }
+}
+
+fn unexpected(word: &str) -> Failure {
+    Failure::usage(format!("unexpected argument '{word}'"))
+        .hint("usage: torc run [OPTIONS] <FILE|ID>; see `torc run --help`")
+}
+
+/// Creates and starts what needs it, then works until the end.
+///
+/// # Errors
+///
+/// [`Failure`] if the work could not be done; with `--fail-on-job-failure` also if a
+/// job failed.
+pub async fn run(context: &Context, args: RunArgs) -> Result<(), Failure> {
+    let id = target(context, &args).await?;
+    let config = RunnerConfig {
+        output_dir: args.output_dir.clone(),
+        max_parallel_jobs: args.max_parallel_jobs.map(|jobs| jobs as usize),
+        num_cpus: args.num_cpus,
+        memory_gb: args.memory_gb,
+        num_gpus: args.num_gpus,
+        time_limit: args.time_limit,
+        labels: args.label.clone(),
+        progress: if args.quiet {
+            Progress::Quiet
+        } else {
+            Progress::auto()
+        },
+        ..RunnerConfig::new(context.client.clone(), id)
+    };
+    let outcome = runner::run(config).await?;
+    let answer = json!({
+        "workflow_id": id,
+        "status": ending(&outcome),
+        "completed": outcome.completed,
+        "failed": outcome.failed,
+        "pending_failed": outcome.pending_failed,
+        "terminated": outcome.terminated,
+        "canceled": outcome.canceled,
+        "unreported": outcome.unreported,
+    });
+    context
+        .output
+        .done(&answer, &format!("Workflow {id}: {outcome}"))?;
+    verdict(context, id, &outcome, args.fail_on_job_failure).await
+}
+
+fn ending(outcome: &RunOutcome) -> &'static str {
+    match outcome.ending {
+        Ending::Complete => "complete",
+        Ending::Canceled => "canceled",
+        Ending::Idle => "idle",
+        Ending::TimeUp => "time_up",
+        Ending::Interrupted(_) => "interrupted",
+    }
+}
+
+/// The workflow to work on, created and started as far as it needs to be.
+async fn target(context: &Context, args: &RunArgs) -> Result<WorkflowId, Failure> {
+    if let Ok(id) = args.target.parse::<WorkflowId>() {
+        if context
+            .client
+            .is_workflow_uninitialized(id)
+            .await?
+            .is_uninitialized
+        {
+            start::start(context, id, false).await?;
+        }
+        return Ok(id);
+    }
+    let plan = create::load(&args.target)?;
+    let jobs = plan.jobs.len();
+    let id = create::create(context, plan, args.create).await?;
+    if !args.quiet {
+        eprintln!("{}", created_message(id, jobs));
+    }
+    start::start(context, id, false).await?;
+    Ok(id)
+}
+
+/// What the exit code is to say.
+async fn verdict(
+    context: &Context,
+    id: WorkflowId,
+    outcome: &RunOutcome,
+    strict: bool,
+) -> Result<(), Failure> {
+    if let Some(signal) = outcome.interrupted_by() {
+        let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
+        return Err(Failure::silent(code));
+    }
+    let lost = outcome.unreported + outcome.refused;
+    if lost > 0 {
+        return Err(
+            Failure::new(format!("{lost} results could not be recorded"))
+                .hint("the messages above say why; `torc workflows start` runs the jobs again"),
+        );
+    }
+    if strict {
+        let jobs = context.client.get_workflow_status(id).await?.jobs_by_status;
+        let failed = jobs.failed + jobs.pending_failed + jobs.terminated;
+        if failed > 0 || outcome.has_failures() {
+            return Err(Failure::new(format!("jobs failed in workflow {id}"))
+                .hint(format!("`torc results list {id} --failed` shows them")));
+        }
+    }
+    Ok(())
+}
