@@ -389,7 +389,6 @@ impl Foreman {
             return Err(failure);
         }
         tracing::info!(outcome = %self.outcome, "worker stopped");
-        self.display.say(&self.outcome.to_string());
         Ok(self.outcome)
     }
 

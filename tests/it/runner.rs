@@ -1,10 +1,5 @@
 //! The worker against a server that keeps count and, where a test wants it, loses answers.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot go on should say where"
-)]
-
 use std::path::Path;
 use std::time::Duration;
 

@@ -3,11 +3,6 @@
 //! It knows just what the worker asks, and counts what must not happen: a job that is
 //! started twice, a job that is completed twice.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should say where"
-)]
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
