@@ -12,7 +12,7 @@ command -v tmux >/dev/null || { echo "check_console.sh: install tmux" >&2; exit 
 console=$(command -v tokio-console || true)
 if [ -z "$console" ]; then
     echo "installing tokio-console (once; some minutes)"
-    cargo install --locked --quiet --root "${CARGO_TARGET_DIR:-target}/tools" tokio-console
+    cargo install --locked --quiet --debug --root "${CARGO_TARGET_DIR:-target}/tools" tokio-console
     console=${CARGO_TARGET_DIR:-target}/tools/bin/tokio-console
 fi
 case $console in /*) ;; *) console=$root/$console ;; esac
