@@ -24,7 +24,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::resource;
 
@@ -77,10 +77,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Whether the console may know of this new span; its pass, if so.
-    fn admit<S>(&self, attrs: &Attributes<'_>, ctx: &Context<'_, S>) -> Option<Pass>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    fn admit(&self, attrs: &Attributes<'_>) -> Option<Pass> {
         let meta = attrs.metadata();
         // Ours are few: one per resource, and a pool of operations.
         if meta.target() == resource::TARGET {
@@ -99,30 +96,27 @@ impl Limits {
                 attrs.record(&mut origin);
                 (!origin.library).then(|| self.resources.take()).flatten()
             }
-            OPERATION => {
-                let parent = match attrs.parent() {
-                    Some(id) => ctx.span(id),
-                    None if attrs.is_contextual() => ctx.lookup_current(),
-                    None => None,
-                };
-                parent
-                    .is_some_and(innermost_has_pass)
-                    .then(|| self.operations.take())
-                    .flatten()
-            }
+            // The filter has seen that it is inside of a known resource.
+            OPERATION => self.operations.take(),
             _ => Some(Pass(None)),
         }
     }
 }
 
-/// Whether the innermost resource or operation, from this span outwards, got through.
-fn innermost_has_pass<'a, S>(span: SpanRef<'a, S>) -> bool
+/// Whether the current span is of one of these kinds, and the console knows it.
+fn current_is_known<S>(ctx: &Context<'_, S>, kinds: &[&str]) -> bool
 where
-    S: Subscriber + LookupSpan<'a>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    span.scope()
-        .find(|span| matches!(span.name(), RESOURCE | OPERATION))
-        .is_some_and(|span| span.extensions().get::<Pass>().is_some())
+    let current = ctx.current_span();
+    let (Some(id), Some(meta)) = (current.id(), current.metadata()) else {
+        return false;
+    };
+    // Mostly it is a request's span, so the name is looked at first.
+    kinds.contains(&meta.name())
+        && ctx
+            .span(id)
+            .is_some_and(|span| span.extensions().get::<Pass>().is_some())
 }
 
 /// What the console is interested in at all; the same rule as its own `spawn`.
@@ -151,13 +145,15 @@ where
         if meta.target() == resource::TARGET {
             return true;
         }
-        let inside_known = || ctx.lookup_current().is_some_and(innermost_has_pass);
         if is_about_innermost(meta) {
-            return inside_known();
+            return match meta.target() {
+                "runtime::resource::state_update" => current_is_known(ctx, &[RESOURCE, OPERATION]),
+                _ => current_is_known(ctx, &[OPERATION]),
+            };
         }
         match meta.name() {
             RESOURCE => self.limits.resources.has_any(),
-            OPERATION => self.limits.operations.has_any() && inside_known(),
+            OPERATION => self.limits.operations.has_any() && current_is_known(ctx, &[RESOURCE]),
             _ => true,
         }
     }
@@ -278,7 +274,7 @@ where
     L: Layer<S>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(pass) = self.limits.admit(attrs, &ctx) else {
+        let Some(pass) = self.limits.admit(attrs) else {
             return;
         };
         if let Some(span) = ctx.span(id) {
