@@ -1,3 +1,4 @@
 //! Integration tests.
 
 mod analyze_timings;
+mod telemetry;
