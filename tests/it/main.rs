@@ -2,3 +2,4 @@
 
 mod analyze_timings;
 mod telemetry;
+mod telemetry_console;

@@ -73,6 +73,9 @@ fn child() {
             }
         });
         work.await.expect("no panic");
+        // As a library would: without a name.
+        let nameless = tokio::runtime::Handle::current().spawn(async {});
+        nameless.await.expect("no panic");
         println!("\nready");
         task::spawn_blocking("stdin", || std::io::stdin().read_to_end(&mut Vec::new()))
             .await
@@ -85,20 +88,20 @@ fn child() {
     telemetry.shutdown();
 }
 
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
 }
 
-struct Ended {
-    status: i32,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stderr: String,
     dir: tempfile::TempDir,
 }
 
 /// Starts [`child`] in a directory of its own and waits until it has done its work.
-fn start(flags: &[&str], env: &[(&str, &str)]) -> Running {
+pub(crate) fn start(flags: &[&str], env: &[(&str, &str)]) -> Running {
     let dir = tempfile::tempdir().expect("a directory");
     start_in(dir, flags, env)
 }
@@ -138,11 +141,11 @@ impl Running {
         rustix::process::kill_process(pid, rustix::process::Signal::USR1).expect("sent");
     }
 
-    fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stderr")).expect("text")
     }
 
-    fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         drop(self.child.stdin.take());
         self.stdout
             .read_to_string(&mut String::new())
@@ -156,7 +159,7 @@ impl Running {
     }
 }
 
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
