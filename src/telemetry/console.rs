@@ -31,6 +31,10 @@ const LONGEST_POLL: Duration = Duration::from_millis(20);
 /// Events between two looks of the aggregator; it is woken early at half of them.
 const EVENT_BUFFER: usize = 16 * 1024;
 
+/// Updates, one a second, that a client may be behind before it is dropped; the usual
+/// 4,096 would let a suspended tokio-console hold a gigabyte.
+const CLIENT_BUFFER: usize = 32;
+
 /// The layer, with its server listening at `bind`, and the address it got.
 ///
 /// # Errors
@@ -54,6 +58,7 @@ pub fn layer(bind: SocketAddr) -> Result<(BoxedLayer, SocketAddr), String> {
     let (layer, server) = ConsoleLayer::builder()
         .retention(RETENTION)
         .event_buffer_capacity(EVENT_BUFFER)
+        .client_buffer_capacity(CLIENT_BUFFER)
         .poll_duration_histogram_max(LONGEST_POLL)
         .scheduled_duration_histogram_max(LONGEST_POLL)
         .build();

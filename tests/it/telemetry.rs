@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 use torc_server::config::telemetry::{TelemetryArgs, TelemetryConfig};
 use torc_server::telemetry::{self, resource::Resource, signal::Sigusr1, task};
 
@@ -76,6 +78,9 @@ fn child() {
         // As a library would: without a name.
         let nameless = tokio::runtime::Handle::current().spawn(async {});
         nameless.await.expect("no panic");
+        if let Ok(rounds) = std::env::var("TELEMETRY_CHILD_ROUNDS") {
+            serve_connections(rounds.parse().expect("a number")).await;
+        }
         println!("\nready");
         task::spawn_blocking("stdin", || std::io::stdin().read_to_end(&mut Vec::new()))
             .await
@@ -88,7 +93,45 @@ fn child() {
     telemetry.shutdown();
 }
 
+/// What a server's connections do to the console: 64 long-lived named tasks, and per
+/// round a channel, a semaphore, a wait for the writer, a nameless task and a few timers.
+async fn serve_connections(rounds: usize) {
+    let writer = Resource::new("Writer", "Sync");
+    let permits = Arc::new(tokio::sync::Semaphore::new(32));
+    let (submit, mut queue) = mpsc::channel::<oneshot::Sender<()>>(64);
+    let thread = std::thread::spawn(move || {
+        while let Some(reply) = queue.blocking_recv() {
+            let _ = reply.send(());
+        }
+    });
+    let connections = (0..64).map(|_| {
+        let (writer, permits, submit) = (writer.clone(), Arc::clone(&permits), submit.clone());
+        task::spawn("http-connection", async move {
+            for round in 0..rounds {
+                let _permit = permits.acquire().await.expect("open");
+                let (reply, answer) = oneshot::channel();
+                submit.send(reply).await.expect("open");
+                writer
+                    .wait("Writer::submit", answer)
+                    .await
+                    .expect("a reply");
+                let nameless = tokio::runtime::Handle::current().spawn(async {});
+                nameless.await.expect("no panic");
+                if round % 50 == 0 {
+                    prepare_ready_jobs(1, 10).await;
+                }
+            }
+        })
+    });
+    for connection in connections.collect::<Vec<_>>() {
+        connection.await.expect("no panic");
+    }
+    drop(submit);
+    thread.join().expect("no panic");
+}
+
 pub(crate) struct Running {
+    pub(crate) pid: u32,
     child: Child,
     stdout: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
@@ -132,7 +175,12 @@ fn start_in(dir: tempfile::TempDir, flags: &[&str], env: &[(&str, &str)]) -> Run
     while stdout.read_line(&mut line).expect("readable") > 0 && line != "ready\n" {
         line.clear();
     }
-    Running { child, stdout, dir }
+    Running {
+        pid: child.id(),
+        child,
+        stdout,
+        dir,
+    }
 }
 
 impl Running {

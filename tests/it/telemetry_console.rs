@@ -105,3 +105,40 @@ fn shows_named_tasks_and_who_waits_for_the_writer() {
     assert_eq!(stats.attributes.len(), 1, "{:?}", stats.attributes);
     assert_eq!(running.end().status, 0);
 }
+
+/// Resident memory in KiB after so many rounds of 64 connections.
+fn resident(flags: &[&str], rounds: usize) -> u64 {
+    let running = start(flags, &[("TELEMETRY_CHILD_ROUNDS", &rounds.to_string())]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid)).expect("Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("VmRSS");
+    let kib = line.split_whitespace().nth(1).expect("a number");
+    assert_eq!(running.end().status, 0);
+    kib.parse().expect("a number")
+}
+
+fn memory_of_the_console(rounds: usize) {
+    let without = resident(&["--no-console"], rounds);
+    let with = resident(&["--console-bind", "127.0.0.1:0"], rounds);
+    eprintln!(
+        "{} rounds: {without} KiB without, {with} KiB with the console",
+        64 * rounds
+    );
+    assert!(with < without + 64 * 1024, "{with} KiB, {without} without");
+}
+
+/// Nameless tasks alone would cost 400 MB here, were they let in.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_console_stays_small() {
+    memory_of_the_console(150);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "takes a minute in a dev build"]
+fn the_console_stays_small_after_200_000_rounds() {
+    memory_of_the_console(3125);
+}
