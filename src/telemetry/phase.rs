@@ -396,10 +396,9 @@ mod tests {
         statement("phase_test.long", Duration::from_secs(1_000_000));
         statement("phase_test.long", Duration::from_nanos(1));
         let report = report();
-        let statements = report.statements.iter();
+        let mut statements = report.statements.iter();
         let long = statements
-            .filter(|one| one.statement == "phase_test.long")
-            .next_back()
+            .find(|one| one.statement == "phase_test.long")
             .unwrap();
         assert_eq!(long.elapsed.count, 2);
         assert_eq!(long.elapsed.max, 600e6);

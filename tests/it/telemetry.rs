@@ -1,6 +1,8 @@
 //! Telemetry from outside, each case in a process of its own: a process has one
 //! subscriber, so the test program starts itself again and runs only [`child`].
 
+#![expect(clippy::expect_used, reason = "a test may fail in a word")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

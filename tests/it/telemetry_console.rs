@@ -1,5 +1,6 @@
 //! What tokio-console gets to see, asked over its own protocol.
 
+#![expect(clippy::expect_used, reason = "a test may fail in a word")]
 #![cfg(tokio_unstable)]
 
 use std::collections::BTreeMap;
