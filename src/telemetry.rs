@@ -28,6 +28,7 @@ mod console;
 mod gate;
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,14 +136,16 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     if config.timing {
         layers.push(timing::layer().with_filter(our_spans()).boxed());
     }
-    let console_trouble = add_console(config, &mut layers);
+    let console = add_console(config, &mut layers);
 
     tracing_subscriber::registry()
         .with(layers)
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
-    if let Some(trouble) = console_trouble {
-        tracing::warn!("{trouble}");
+    match console {
+        Some(Ok(address)) => tracing::info!(%address, "tokio-console can connect"),
+        Some(Err(trouble)) => tracing::warn!("{trouble}"),
+        None => {}
     }
     let handle = TelemetryHandle(Arc::new(Shared {
         dispatch: dispatcher::get_default(Dispatch::clone),
@@ -315,24 +318,30 @@ fn our_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     filter_fn(|meta| meta.is_span() && meta.target().starts_with(OURS))
 }
 
-/// Adds the console's layer; returns a sentence about why there is none, if it was
-/// wanted.
+/// Adds the console's layer, if it is wanted; returns where it listens, or a sentence
+/// about why it does not.
 #[cfg(tokio_unstable)]
-fn add_console(config: &TelemetryConfig, layers: &mut Vec<BoxedLayer>) -> Option<String> {
-    match console::layer(config.console?) {
-        Ok(layer) => {
-            layers.push(layer);
-            None
-        }
-        Err(trouble) => Some(trouble),
-    }
+fn add_console(
+    config: &TelemetryConfig,
+    layers: &mut Vec<BoxedLayer>,
+) -> Option<Result<SocketAddr, String>> {
+    let added = console::layer(config.console?).map(|(layer, address)| {
+        layers.push(layer);
+        address
+    });
+    Some(added)
 }
 
 #[cfg(not(tokio_unstable))]
-fn add_console(config: &TelemetryConfig, _layers: &mut Vec<BoxedLayer>) -> Option<String> {
+fn add_console(
+    config: &TelemetryConfig,
+    _layers: &mut Vec<BoxedLayer>,
+) -> Option<Result<SocketAddr, String>> {
     config.console.map(|_| {
-        "tokio-console is off: this build lacks task names. Build with \
-         RUSTFLAGS=\"--cfg tokio_unstable\" to switch it on, or say --no-console"
-            .to_owned()
+        Err(
+            "tokio-console is off: this build lacks task names. Build with \
+             RUSTFLAGS=\"--cfg tokio_unstable\" to switch it on, or say --no-console"
+                .to_owned(),
+        )
     })
 }

@@ -259,3 +259,72 @@ impl Default for TelemetryConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        telemetry: TelemetryArgs,
+    }
+
+    fn config(flags: &[&str], rust_log: Option<&str>) -> TelemetryConfig {
+        let flags = Flags::parse_from([&["torc-server"], flags].concat());
+        TelemetryConfig::with_env(flags.telemetry, rust_log.map(str::to_owned), None).unwrap()
+    }
+
+    #[test]
+    fn the_filter_comes_from_the_environment_then_the_flag() {
+        assert_eq!(config(&[], None).filter, "info");
+        assert_eq!(config(&["-l", "debug"], None).filter, "debug");
+        assert_eq!(config(&["-l", "debug"], Some("warn")).filter, "warn");
+        assert_eq!(config(&["-l", "debug"], Some(" ")).filter, "debug");
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("12", 12),
+            ("500M", 500 << 20),
+            ("1g", 1 << 30),
+            ("2 KiB", 2048),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "M", "1.5G", "-1", "1X", "99999999T"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dumps_go_beside_the_log_or_the_database() {
+        let mut with_logs = config(&["--log-dir", "logs"], None);
+        with_logs.dump_beside(Path::new("/data/torc.db"));
+        assert_eq!(with_logs.dump_dir, Path::new("logs"));
+        let mut without = config(&[], None);
+        without.dump_beside(Path::new("/data/torc.db"));
+        assert_eq!(without.dump_dir, Path::new("/data"));
+        without.dump_beside(Path::new("torc.db"));
+        assert_eq!(without.dump_dir, Path::new("."));
+    }
+
+    #[test]
+    fn the_last_console_flag_counts() {
+        assert!(config(&[], None).console.is_some());
+        assert!(config(&["--no-console"], None).console.is_none());
+        assert!(
+            config(&["--no-console", "--console"], None)
+                .console
+                .is_some()
+        );
+        assert!(
+            config(&["--console", "--no-console"], None)
+                .console
+                .is_none()
+        );
+    }
+}

@@ -31,16 +31,24 @@ const LONGEST_POLL: Duration = Duration::from_millis(20);
 /// Events between two looks of the aggregator; it is woken early at half of them.
 const EVENT_BUFFER: usize = 16 * 1024;
 
-/// The layer, with its server listening at `bind`.
+/// Updates, one a second, that a client may be behind before it is dropped; the usual
+/// 4,096 would let a suspended tokio-console hold a gigabyte.
+const CLIENT_BUFFER: usize = 32;
+
+/// The layer, with its server listening at `bind`, and the address it got.
 ///
 /// # Errors
 ///
 /// A sentence for the log, if the address cannot be had (another server has it) or no
 /// thread can be started. Nothing runs then.
-pub fn layer(bind: SocketAddr) -> Result<BoxedLayer, String> {
+pub fn layer(bind: SocketAddr) -> Result<(BoxedLayer, SocketAddr), String> {
     // Bound here and handed over, so that there is no moment between looking and taking.
-    let listener = TcpListener::bind(bind)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+    let (listener, address) = TcpListener::bind(bind)
+        .and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        })
         .map_err(|error| {
             format!(
                 "tokio-console is off: cannot listen on {bind} ({error}); \
@@ -50,6 +58,7 @@ pub fn layer(bind: SocketAddr) -> Result<BoxedLayer, String> {
     let (layer, server) = ConsoleLayer::builder()
         .retention(RETENTION)
         .event_buffer_capacity(EVENT_BUFFER)
+        .client_buffer_capacity(CLIENT_BUFFER)
         .poll_duration_histogram_max(LONGEST_POLL)
         .scheduled_duration_histogram_max(LONGEST_POLL)
         .build();
@@ -64,7 +73,7 @@ pub fn layer(bind: SocketAddr) -> Result<BoxedLayer, String> {
         })
         .map_err(|error| format!("tokio-console is off: no thread for it ({error})"))?;
     let (gate, filter) = gate::around(layer);
-    Ok(gate.with_filter(filter).boxed())
+    Ok((gate.with_filter(filter).boxed(), address))
 }
 
 /// Serves until the process ends, on a runtime of its own.

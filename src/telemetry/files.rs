@@ -62,8 +62,13 @@ impl Losses {
 /// If the directory cannot be made or the file not opened.
 pub fn open(config: &LogFile) -> io::Result<Opened> {
     fs::create_dir_all(&config.dir)?;
+    let config = LogFile {
+        // The link to the live file holds this path, so it must not be relative.
+        dir: fs::canonicalize(&config.dir)?,
+        ..config.clone()
+    };
     let disk = Arc::new(AtomicU64::new(0));
-    let capped = Capped::open(config, Arc::clone(&disk))?;
+    let capped = Capped::open(&config, Arc::clone(&disk))?;
     // Lines arrive one by one; the thread flushes when it has caught up.
     let buffered = BufWriter::with_capacity(32 * 1024, capped);
     let (writer, guard) = NonBlockingBuilder::default()

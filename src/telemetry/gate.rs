@@ -24,7 +24,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::resource;
 
@@ -77,10 +77,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Whether the console may know of this new span; its pass, if so.
-    fn admit<S>(&self, attrs: &Attributes<'_>, ctx: &Context<'_, S>) -> Option<Pass>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    fn admit(&self, attrs: &Attributes<'_>) -> Option<Pass> {
         let meta = attrs.metadata();
         // Ours are few: one per resource, and a pool of operations.
         if meta.target() == resource::TARGET {
@@ -99,30 +96,27 @@ impl Limits {
                 attrs.record(&mut origin);
                 (!origin.library).then(|| self.resources.take()).flatten()
             }
-            OPERATION => {
-                let parent = match attrs.parent() {
-                    Some(id) => ctx.span(id),
-                    None if attrs.is_contextual() => ctx.lookup_current(),
-                    None => None,
-                };
-                parent
-                    .is_some_and(innermost_has_pass)
-                    .then(|| self.operations.take())
-                    .flatten()
-            }
+            // The filter has seen that it is inside of a known resource.
+            OPERATION => self.operations.take(),
             _ => Some(Pass(None)),
         }
     }
 }
 
-/// Whether the innermost resource or operation, from this span outwards, got through.
-fn innermost_has_pass<'a, S>(span: SpanRef<'a, S>) -> bool
+/// Whether the current span is of one of these kinds, and the console knows it.
+fn current_is_known<S>(ctx: &Context<'_, S>, kinds: &[&str]) -> bool
 where
-    S: Subscriber + LookupSpan<'a>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    span.scope()
-        .find(|span| matches!(span.name(), RESOURCE | OPERATION))
-        .is_some_and(|span| span.extensions().get::<Pass>().is_some())
+    let current = ctx.current_span();
+    let (Some(id), Some(meta)) = (current.id(), current.metadata()) else {
+        return false;
+    };
+    // Mostly it is a request's span, so the name is looked at first.
+    kinds.contains(&meta.name())
+        && ctx
+            .span(id)
+            .is_some_and(|span| span.extensions().get::<Pass>().is_some())
 }
 
 /// What the console is interested in at all; the same rule as its own `spawn`.
@@ -151,13 +145,15 @@ where
         if meta.target() == resource::TARGET {
             return true;
         }
-        let inside_known = || ctx.lookup_current().is_some_and(innermost_has_pass);
         if is_about_innermost(meta) {
-            return inside_known();
+            return match meta.target() {
+                "runtime::resource::state_update" => current_is_known(ctx, &[RESOURCE, OPERATION]),
+                _ => current_is_known(ctx, &[OPERATION]),
+            };
         }
         match meta.name() {
             RESOURCE => self.limits.resources.has_any(),
-            OPERATION => self.limits.operations.has_any() && inside_known(),
+            OPERATION => self.limits.operations.has_any() && current_is_known(ctx, &[RESOURCE]),
             _ => true,
         }
     }
@@ -278,7 +274,7 @@ where
     L: Layer<S>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(pass) = self.limits.admit(attrs, &ctx) else {
+        let Some(pass) = self.limits.admit(attrs) else {
             return;
         };
         if let Some(span) = ctx.span(id) {
@@ -333,5 +329,145 @@ where
 
     fn on_id_change(&self, old: &Id, new: &Id, ctx: Context<'_, S>) {
         self.inner.on_id_change(old, new, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use tracing::{Span, trace, trace_span};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry::Registry;
+
+    use super::*;
+
+    /// Stands in for the console: writes down what reaches it.
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<String>>>);
+
+    impl Seen {
+        fn push(&self, what: impl Into<String>) {
+            self.0.lock().unwrap().push(what.into());
+        }
+
+        fn count(&self, what: &str) -> usize {
+            let seen = self.0.lock().unwrap();
+            seen.iter().filter(|one| *one == what).count()
+        }
+    }
+
+    impl<S: Subscriber> Layer<S> for Seen {
+        fn on_new_span(&self, attrs: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+            self.push(attrs.metadata().name());
+        }
+
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.push(event.metadata().target());
+        }
+    }
+
+    fn with_gate(run: impl FnOnce()) -> Seen {
+        let seen = Seen::default();
+        let (gate, filter) = around(seen.clone());
+        let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+            vec![gate.with_filter(filter).boxed()];
+        let subscriber = tracing_subscriber::registry().with(layers);
+        tracing::subscriber::with_default(subscriber, run);
+        seen
+    }
+
+    fn task(name: &str, kind: &str) -> Span {
+        trace_span!(target: "tokio::task", parent: None, "runtime.spawn", %kind, task.name = %name)
+    }
+
+    fn resource(file: &str) -> Span {
+        trace_span!(parent: None, "runtime.resource", concrete_type = "Sleep", loc.file = file)
+    }
+
+    /// An operation with a change of its state and a poll, as tokio emits them.
+    fn operate(resource: &Span) {
+        let _resource = resource.enter();
+        let operation = trace_span!("runtime.resource.async_op", source = "x");
+        let poll = operation.in_scope(|| trace_span!("runtime.resource.async_op.poll"));
+        let _operation = operation.enter();
+        let _poll = poll.enter();
+        trace!(target: "runtime::resource::async_op::state_update", a = 1, a.op = "override");
+        trace!(target: "runtime::resource::poll_op", op_name = "x", is_ready = true);
+    }
+
+    #[test]
+    fn nameless_tasks_stay_out() {
+        let seen = with_gate(|| {
+            drop(task("", "task"));
+            drop(task("", "blocking"));
+            drop(task("http-connection", "task"));
+            drop(task("", "block_on"));
+        });
+        assert_eq!(seen.count(TASK), 2);
+    }
+
+    #[test]
+    fn resources_of_libraries_stay_out_with_all_that_is_theirs() {
+        let seen = with_gate(|| {
+            operate(&resource("/somewhere/registry/src/sqlx/pool.rs"));
+            assert_eq!(Location::caller().file(), file!());
+            operate(&resource(file!()));
+        });
+        assert_eq!(seen.count(RESOURCE), 1);
+        assert_eq!(seen.count(OPERATION), 1);
+        assert_eq!(seen.count(POLL), 0);
+        assert_eq!(seen.count("runtime::resource::poll_op"), 1);
+        assert_eq!(seen.count("runtime::resource::async_op::state_update"), 1);
+    }
+
+    /// What happens to a hidden resource must not be told as if of the one around it.
+    #[test]
+    fn events_of_hidden_resources_do_not_reach_the_one_around() {
+        let seen = with_gate(|| {
+            let known = resource(file!());
+            let _known = known.enter();
+            operate(&resource("/somewhere/registry/src/sqlx/pool.rs"));
+            resource("/elsewhere/lib.rs").in_scope(
+                || trace!(target: "runtime::resource::state_update", b = 1, b.op = "override"),
+            );
+        });
+        assert_eq!(seen.count(RESOURCE), 1);
+        assert_eq!(seen.count(OPERATION), 0);
+        assert_eq!(seen.count("runtime::resource::poll_op"), 0);
+        assert_eq!(seen.count("runtime::resource::state_update"), 0);
+    }
+
+    #[test]
+    fn a_flood_is_thinned_and_ours_always_pass() {
+        let seen = with_gate(|| {
+            let channel = resource(file!());
+            for _ in 0..10_000 {
+                drop(task("http-connection", "task"));
+                drop(resource(file!()));
+                operate(&channel);
+                drop(
+                    trace_span!(target: resource::TARGET, parent: None, "runtime.resource.async_op"),
+                );
+            }
+        });
+        // The bursts, and what a slow machine refills meanwhile.
+        assert!((512..1_000).contains(&seen.count(TASK)));
+        assert!((512..2_000).contains(&seen.count(RESOURCE)));
+        let operations = seen.count(OPERATION);
+        assert!((11_024..14_000).contains(&operations), "{operations}");
+        let polls = seen.count("runtime::resource::poll_op");
+        // Not equal: a subscriber that another test ends disturbs for a moment.
+        assert!(polls <= operations - 10_000, "{polls} of {operations}");
+    }
+
+    #[test]
+    fn only_so_many_may_be_open() {
+        let bucket = Bucket::new(100, 1e9, 3);
+        let open: Vec<_> = (0..5).filter_map(|_| bucket.take()).collect();
+        assert_eq!(open.len(), 3);
+        assert!(!bucket.has_any());
+        drop(open);
+        assert!(bucket.take().is_some());
     }
 }

@@ -353,3 +353,82 @@ fn snapshot<T: Clone>(table: &Table<T>) -> Vec<(&'static str, T)> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(name: &str) -> OperationReport {
+        let report = report();
+        let mut found = report
+            .operations
+            .into_iter()
+            .filter(|o| o.operation == name);
+        found.next().unwrap()
+    }
+
+    /// Latency counts the whole for each command, cost shares it.
+    #[test]
+    fn a_batch_is_shared_as_cost_and_whole_as_latency() {
+        let ops = [
+            "phase_test_a",
+            "phase_test_a",
+            "phase_test_b",
+            "phase_test_a",
+        ];
+        for op in ops {
+            command(op, Duration::from_micros(10), Duration::from_micros(5));
+        }
+        batch(&ops, Duration::from_micros(8), Duration::from_millis(4));
+
+        let (a, b) = (operation("phase_test_a"), operation("phase_test_b"));
+        assert_eq!((a.count, b.count), (3, 1));
+        assert_eq!(a.commit_latency.total, 12_000.0);
+        assert_eq!(a.commit_cost.total + b.commit_cost.total, 4_000.0);
+        assert_eq!(a.begin_latency.max, 8.0);
+        assert_eq!(b.begin_cost.mean, 2.0);
+        assert_eq!(a.queue_wait.mean, 10.0);
+        assert_eq!(a.execute.p999, 5.0);
+    }
+
+    #[test]
+    fn a_very_long_statement_counts_as_ten_minutes() {
+        statement("phase_test.long", Duration::from_secs(1_000_000));
+        statement("phase_test.long", Duration::from_nanos(1));
+        let report = report();
+        let mut statements = report.statements.iter();
+        let long = statements
+            .find(|one| one.statement == "phase_test.long")
+            .unwrap();
+        assert_eq!(long.elapsed.count, 2);
+        assert_eq!(long.elapsed.max, 600e6);
+    }
+
+    #[test]
+    fn the_board_names_the_holder() {
+        writer_queue(7);
+        writer_holds(&["create_jobs", "complete_job", "complete_job"]);
+        let writer = report().writer;
+        assert_eq!(writer.queued, 7);
+        assert!(writer.held_for_us > 0.0);
+        let holder: Vec<_> = writer
+            .holder
+            .iter()
+            .map(|h| (&*h.operation, h.count))
+            .collect();
+        assert_eq!(holder, [("create_jobs", 1), ("complete_job", 2)]);
+        writer_idle();
+        assert!(report().writer.holder.is_empty());
+    }
+
+    /// Keys as the report promises them.
+    #[test]
+    fn the_summary_spells_its_percentiles() {
+        let json = serde_json::to_value(Summary::default()).unwrap();
+        let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        let expected = [
+            "count", "max", "mean", "p50", "p90", "p99", "p99.9", "total",
+        ];
+        assert_eq!(keys, expected);
+    }
+}

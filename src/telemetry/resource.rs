@@ -79,8 +79,14 @@ impl Resource {
     ) -> impl Future<Output = F::Output> + use<F> {
         let inner = (!self.0.span.is_disabled()).then(|| Arc::clone(&self.0));
         async move {
-            let Some(mut waiting) = inner.and_then(|inner| Waiting::begin(inner, op)) else {
+            let Some(inner) = inner else {
                 return future.await;
+            };
+            let mut waiting = Waiting {
+                inner,
+                op,
+                started: false,
+                operation: None,
             };
             let mut future = pin!(future);
             std::future::poll_fn(|cx| waiting.poll(future.as_mut(), cx)).await
@@ -140,67 +146,56 @@ impl Inner {
 /// One wait; its end, also by cancellation, gives the operation back.
 struct Waiting {
     inner: Arc<Inner>,
+    op: &'static str,
+    started: bool,
     operation: Option<Operation>,
-    shown: bool,
 }
 
 impl Waiting {
-    fn begin(inner: Arc<Inner>, op: &'static str) -> Option<Self> {
-        let operation = Some(inner.take(op)?);
-        Some(Self {
-            inner,
-            operation,
-            shown: false,
-        })
-    }
-
+    /// Polls with the caller's own spans around it, and shows the wait once it turns out
+    /// to be one.
     fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(operation) = &self.operation else {
-            return future.poll(cx);
-        };
-        let _resource = self.inner.span.enter();
-        let _operation = operation.span.enter();
         let polled = future.poll(cx);
-        let ready = polled.is_ready();
-        if !self.shown && !ready {
-            show_waiting(true);
-            // This event tells the console which task it is.
-            trace!(
-                target: "runtime::resource::poll_op",
-                op_name = operation.name,
-                is_ready = false,
-            );
-            self.shown = true;
-        } else if self.shown && ready {
-            show_waiting(false);
-            self.shown = false;
+        if polled.is_pending() && !self.started {
+            self.started = true;
+            self.operation = self.inner.take(self.op);
+            if let Some(operation) = &self.operation {
+                operation.show(&self.inner.span, true);
+            }
         }
         polled
     }
 }
 
-/// Sets the operation's `waiting`; it must be entered.
-fn show_waiting(waiting: bool) {
-    trace!(
-        target: "runtime::resource::async_op::state_update",
-        waiting = waiting,
-        waiting.op = "override",
-    );
+impl Operation {
+    /// Says whether somebody waits, and who: the console takes the task that polls.
+    fn show(&self, resource: &Span, waiting: bool) {
+        let _resource = resource.enter();
+        let _operation = self.span.enter();
+        trace!(
+            target: "runtime::resource::async_op::state_update",
+            waiting = waiting,
+            waiting.op = "override",
+        );
+        if waiting {
+            trace!(
+                target: "runtime::resource::poll_op",
+                op_name = self.name,
+                is_ready = false,
+            );
+        }
+    }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(operation) = self.operation.take() else {
-            return;
-        };
-        if self.shown {
-            let _resource = self.inner.span.enter();
-            operation.span.in_scope(|| show_waiting(false));
+        if let Some(operation) = self.operation.take() {
+            operation.show(&self.inner.span, false);
+            self.inner
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(operation);
         }
-        self.inner
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(operation);
     }
 }

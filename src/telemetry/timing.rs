@@ -75,3 +75,71 @@ fn summary(histogram: &Histogram<u64>) -> Summary {
     let sum = histogram.mean() * histogram.len() as f64;
     Summary::of(histogram, sum, histogram.max(), 1e3)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracing::{Instrument, debug_span};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    fn dispatch() -> Dispatch {
+        let layers = vec![
+            layer()
+                .with_filter(filter_fn(|meta| meta.is_span()))
+                .boxed(),
+        ];
+        Dispatch::new(tracing_subscriber::registry().with(layers))
+    }
+
+    /// The total of a span is its own, whatever happens inside of it, and looking in
+    /// between takes nothing away.
+    #[test]
+    fn spans_are_timed_whole_and_looking_loses_nothing() {
+        let dispatch = dispatch();
+        tracing::dispatcher::with_default(&dispatch, || {
+            for _ in 0..3 {
+                debug_span!("outer").in_scope(|| {
+                    std::thread::sleep(Duration::from_millis(2));
+                    debug_span!("inner").in_scope(|| tracing::info!("an event"));
+                });
+                assert!(!report(&dispatch).is_empty());
+                gather(&dispatch);
+            }
+        });
+        let spans = report(&dispatch);
+        let names: Vec<_> = spans.iter().map(|s| (&*s.span, s.wall.count)).collect();
+        assert_eq!(names, [("outer", 3), ("inner", 3)]);
+        assert!(spans[0].wall.p50 >= 2_000.0);
+    }
+
+    /// Recording from several threads while somebody looks all the time.
+    #[test]
+    fn counts_are_exact_while_being_watched() {
+        let dispatch = dispatch();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    let _default = tracing::dispatcher::set_default(&dispatch);
+                    for _ in 0..500 {
+                        debug_span!("watched").in_scope(|| ());
+                    }
+                });
+            }
+            for _ in 0..50 {
+                report(&dispatch);
+            }
+        });
+        tracing::dispatcher::with_default(&dispatch, || {
+            runtime.block_on(async {}.instrument(debug_span!("watched")));
+        });
+        assert_eq!(report(&dispatch)[0].wall.count, 2_001);
+    }
+}

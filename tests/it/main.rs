@@ -19,5 +19,7 @@ mod runner_fake;
 mod signals;
 mod spec;
 mod support;
+mod telemetry;
+mod telemetry_console;
 mod tidy;
 mod transcript;
