@@ -128,7 +128,12 @@ fn arrows_point_one_way() {
                 .iter()
                 .any(|leaf| import == *leaf || import.starts_with(&format!("{leaf}::")));
             let own_leaf = leaf && inside.starts_with(&import.replace("::", "/"));
-            let fine = to_leaf || if leaf { own_leaf } else { may.contains(&target) };
+            let fine = to_leaf
+                || if leaf {
+                    own_leaf
+                } else {
+                    may.contains(&target)
+                };
             if !fine {
                 wrong.push(format!("{path} imports {import}"));
             }
