@@ -27,7 +27,7 @@ pub struct CreateArgs {
     pub options: CreateOptions,
     /// What the spec says, once it has been read
     #[arg(skip)]
-    plan: Option<Plan>,
+    plan: Option<Box<Plan>>,
 }
 
 impl CreateArgs {
@@ -37,7 +37,7 @@ impl CreateArgs {
     ///
     /// [`Failure`] if it has mistakes.
     pub fn read(&mut self) -> Result<(), Failure> {
-        self.plan = Some(load(&self.file)?);
+        self.plan = Some(Box::new(load(&self.file)?));
         Ok(())
     }
 }
@@ -60,7 +60,7 @@ pub struct CreateOptions {
 /// [`Failure`] if the spec has mistakes or the server refuses.
 pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
     let plan = match args.plan {
-        Some(plan) => plan,
+        Some(plan) => *plan,
         None => load(&args.file)?,
     };
     let jobs = plan.jobs.len();

@@ -67,7 +67,7 @@ pub struct RunArgs {
     pub standalone: StandaloneArgs,
     /// What the spec says, once it has been read
     #[arg(skip)]
-    plan: Option<Plan>,
+    plan: Option<Box<Plan>>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -113,7 +113,7 @@ impl RunArgs {
     /// [`Failure`] if it has mistakes.
     pub fn read(&mut self) -> Result<(), Failure> {
         if self.id().is_none() {
-            self.plan = Some(create::load(&self.target)?);
+            self.plan = Some(Box::new(create::load(&self.target)?));
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Fai
         return Ok(id);
     }
     let plan = match args.plan.take() {
-        Some(plan) => plan,
+        Some(plan) => *plan,
         None => create::load(&args.target)?,
     };
     let jobs = plan.jobs.len();
