@@ -15,6 +15,7 @@ mod output;
 mod paging;
 mod results;
 mod run;
+mod standalone;
 mod start;
 mod status;
 mod table;
@@ -35,6 +36,7 @@ use jobs::JobsCommand;
 use output::{Format, Output, print};
 use results::ResultsCommand;
 use run::RunArgs;
+use standalone::StandaloneArgs;
 use workflows::{CancelArgs, DeleteArgs, WorkflowsCommand};
 
 const AFTER_HELP: &str = "Exit codes:
@@ -55,6 +57,8 @@ Examples:
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
+    #[command(flatten)]
+    standalone: StandaloneArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -144,27 +148,37 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let Self {
             mut globals,
-            command,
+            mut standalone,
+            mut command,
         } = self;
         if globals.json {
             globals.format = Format::Json;
         }
         log::init(&globals.log_level)?;
         let output = Output::new(globals.format);
-        match command {
-            Command::Completions { shell } => completions(shell),
-            Command::Create(args) if args.dry_run => create::dry_run(output, &args.file),
-            Command::Workflows(WorkflowsCommand::Create(args)) if args.dry_run => {
-                create::dry_run(output, &args.file)
+        // What can be refused without a server is refused before one is looked for.
+        match &mut command {
+            Command::Completions { shell } => return completions(*shell),
+            Command::Create(args) | Command::Workflows(WorkflowsCommand::Create(args)) => {
+                if args.dry_run {
+                    return create::dry_run(output, &args.file);
+                }
+                args.read()?;
             }
-            command => {
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-                runtime.block_on(with_server(globals, output, command))
+            Command::Run(args) => {
+                standalone = standalone.or(std::mem::take(&mut args.standalone));
+                if let Some(url) = args.take_older_form()? {
+                    globals.url = url;
+                }
+                args.read()?;
             }
+            _ => {}
         }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        runtime.block_on(with_server(globals, standalone, output, command))
     }
 }
 
@@ -174,23 +188,34 @@ fn completions(shell: Shell) -> Result<(), Failure> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// Does a command that needs a server.
+/// Does a command that needs a server, one of its own if that is wanted.
 async fn with_server(
-    mut globals: Globals,
+    globals: Globals,
+    standalone: StandaloneArgs,
     output: Output,
-    mut command: Command,
+    command: Command,
 ) -> Result<(), Failure> {
-    if let Command::Run(args) = &mut command
-        && let Some(url) = args.take_older_form()?
-    {
-        globals.url = url;
+    let own = standalone.start().await?;
+    let url = own.as_ref().map_or(globals.url, |own| own.url());
+    let result = on_server(&url, globals.skip_version_check, output, command).await;
+    if let Some(own) = own {
+        own.stop().await;
     }
+    result
+}
+
+async fn on_server(
+    url: &str,
+    skip_version_check: bool,
+    output: Output,
+    command: Command,
+) -> Result<(), Failure> {
     let context = Context {
-        client: Client::new(&globals.url)?,
+        client: Client::new(url)?,
         output,
         user: user_name(),
     };
-    if !globals.skip_version_check {
+    if !skip_version_check {
         context.check_version().await?;
     }
     dispatch(&context, command).await
@@ -198,7 +223,7 @@ async fn with_server(
 
 async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Create(args) => create::run(context, &args).await,
+        Command::Create(args) => create::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Status { id } => status::run(context, id).await,
         Command::Cancel(args) => workflows::cancel(context, args).await,

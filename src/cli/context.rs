@@ -33,7 +33,9 @@ impl Context {
     pub async fn check_version(&self) -> Result<(), Failure> {
         let version = match self.client.get_version().await {
             Ok(version) => version,
-            Err(error @ ClientError::Connect { .. }) => return Err(error.into()),
+            Err(ClientError::Connect { reason, .. }) => {
+                return Err(Failure::unreachable(self.client.base_url(), &reason));
+            }
             // The command itself will say more about it than this check could.
             Err(_) => return Ok(()),
         };

@@ -25,6 +25,21 @@ pub struct CreateArgs {
     pub dry_run: bool,
     #[command(flatten)]
     pub options: CreateOptions,
+    /// What the spec says, once it has been read
+    #[arg(skip)]
+    plan: Option<Box<Plan>>,
+}
+
+impl CreateArgs {
+    /// Reads the spec, so that its mistakes are told before anything else is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it has mistakes.
+    pub fn read(&mut self) -> Result<(), Failure> {
+        self.plan = Some(Box::new(load(&self.file)?));
+        Ok(())
+    }
 }
 
 /// Options of everything that creates.
@@ -43,8 +58,11 @@ pub struct CreateOptions {
 /// # Errors
 ///
 /// [`Failure`] if the spec has mistakes or the server refuses.
-pub async fn run(context: &Context, args: &CreateArgs) -> Result<(), Failure> {
-    let plan = load(&args.file)?;
+pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
+    let plan = match args.plan {
+        Some(plan) => *plan,
+        None => load(&args.file)?,
+    };
     let jobs = plan.jobs.len();
     let id = create(context, plan, args.options).await?;
     let message = created_message(id, jobs);

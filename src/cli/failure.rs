@@ -47,6 +47,14 @@ impl Failure {
         }
     }
 
+    /// Nobody answers there.
+    pub fn unreachable(url: &str, reason: &str) -> Self {
+        Self::new(format!("cannot reach the server at {url}: {reason}")).hint(
+            "is it running? start it with `torc-server run`, name another with --url or \
+             TORC_API_URL, or use --standalone",
+        )
+    }
+
     /// The same with a line that says what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -70,12 +78,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::BadUrl { .. } => Self::usage(error.to_string()),
-            ClientError::Connect { url, reason } => {
-                Self::new(format!("cannot reach the server at {url}: {reason}")).hint(
-                    "is it running? start it with `torc-server run`, name another with --url or \
-                     TORC_API_URL, or use --standalone",
-                )
-            }
+            ClientError::Connect { url, reason } => Self::unreachable(url, reason),
             ClientError::Api { status: 404, .. } => Self::new(error.to_string())
                 .hint("`torc workflows list --all-users` shows what there is"),
             _ => Self::new(error.to_string()),

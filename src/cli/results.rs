@@ -6,7 +6,6 @@ use super::context::Context;
 use super::failure::Failure;
 use super::jobs::id;
 use super::paging::{self, ListArgs};
-use super::status::seconds;
 use super::table::Column;
 use crate::wire::results::{ListResultsQuery, ResultModel};
 use crate::wire::{JobId, JobStatus, RunId, WorkflowId};
@@ -55,7 +54,9 @@ const COLUMNS: [Column<ResultModel>; 9] = [
     Column::number("attempt", |row| row.attempt_id.unwrap_or(1).to_string()),
     Column::status("status", |row| row.status.to_string()),
     Column::number("code", |row| row.return_code.to_string()),
-    Column::number("time", |row| seconds(row.exec_time_minutes * 60.0)),
+    Column::number("seconds", |row| {
+        format!("{:.3}", row.exec_time_minutes * 60.0)
+    }),
     Column::text("ended", |row| row.completion_time.clone()),
 ];
 

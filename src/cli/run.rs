@@ -9,9 +9,10 @@ use serde_json::json;
 use super::context::Context;
 use super::create::{self, CreateOptions, created_message};
 use super::failure::Failure;
+use super::standalone::StandaloneArgs;
 use super::start;
 use crate::runner::{self, Ending, Progress, RunOutcome, RunnerConfig};
-use crate::spec::parse_duration;
+use crate::spec::{Plan, parse_duration};
 use crate::wire::WorkflowId;
 
 /// What `torc run` takes.
@@ -62,6 +63,11 @@ pub struct RunArgs {
     pub quiet: bool,
     #[command(flatten)]
     pub create: CreateOptions,
+    #[command(flatten)]
+    pub standalone: StandaloneArgs,
+    /// What the spec says, once it has been read
+    #[arg(skip)]
+    plan: Option<Box<Plan>>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -98,6 +104,24 @@ impl RunArgs {
         self.rest.clear();
         Ok(Some(url))
     }
+
+    /// Reads the spec, if one is named, so that its mistakes are told before anything
+    /// else is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it has mistakes.
+    pub fn read(&mut self) -> Result<(), Failure> {
+        if self.id().is_none() {
+            self.plan = Some(Box::new(create::load(&self.target)?));
+        }
+        Ok(())
+    }
+
+    /// The workflow that is named, if it is no spec.
+    fn id(&self) -> Option<WorkflowId> {
+        self.target.parse().ok()
+    }
 }
 
 fn unexpected(word: &str) -> Failure {
@@ -111,8 +135,8 @@ fn unexpected(word: &str) -> Failure {
 ///
 /// [`Failure`] if the work could not be done; with `--fail-on-job-failure` also if a
 /// job failed.
-pub async fn run(context: &Context, args: RunArgs) -> Result<(), Failure> {
-    let id = target(context, &args).await?;
+pub async fn run(context: &Context, mut args: RunArgs) -> Result<(), Failure> {
+    let id = target(context, &mut args).await?;
     let config = RunnerConfig {
         output_dir: args.output_dir.clone(),
         max_parallel_jobs: args.max_parallel_jobs.map(|jobs| jobs as usize),
@@ -156,8 +180,8 @@ fn ending(outcome: &RunOutcome) -> &'static str {
 }
 
 /// The workflow to work on, created and started as far as it needs to be.
-async fn target(context: &Context, args: &RunArgs) -> Result<WorkflowId, Failure> {
-    if let Ok(id) = args.target.parse::<WorkflowId>() {
+async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Failure> {
+    if let Some(id) = args.id() {
         if context
             .client
             .is_workflow_uninitialized(id)
@@ -168,7 +192,10 @@ async fn target(context: &Context, args: &RunArgs) -> Result<WorkflowId, Failure
         }
         return Ok(id);
     }
-    let plan = create::load(&args.target)?;
+    let plan = match args.plan.take() {
+        Some(plan) => *plan,
+        None => create::load(&args.target)?,
+    };
     let jobs = plan.jobs.len();
     let id = create::create(context, plan, args.create).await?;
     if !args.quiet {

@@ -50,8 +50,11 @@ pub async fn start(
     let at_work = status.jobs_by_status.pending + status.jobs_by_status.running;
     if at_work > 0 && !force {
         let jobs = count(usize::try_from(at_work).unwrap_or_default(), "job");
-        return Err(Failure::new(format!("{jobs} of workflow {id} are at work"))
-            .hint("wait for them, `torc cancel` the workflow, or start it with --force"));
+        let verb = if at_work == 1 { "is" } else { "are" };
+        return Err(
+            Failure::new(format!("{jobs} of workflow {id} {verb} at work"))
+                .hint("wait for them, `torc cancel` the workflow, or start it with --force"),
+        );
     }
     if !force {
         check_files(client, id).await?;

@@ -20,7 +20,7 @@ pub async fn run(context: &Context, id: Option<WorkflowId>) -> Result<(), Failur
 }
 
 /// The counts that are not zero, in the order in which jobs go through them.
-pub fn counts(status: &WorkflowStatusResponse) -> Vec<(&'static str, i64)> {
+fn counts(status: &WorkflowStatusResponse) -> Vec<(&'static str, i64)> {
     let jobs = &status.jobs_by_status;
     [
         ("uninitialized", jobs.uninitialized),
@@ -86,7 +86,7 @@ fn lines(status: &WorkflowStatusResponse, colors: bool) -> Vec<(&'static str, St
 }
 
 /// A duration as people read it.
-pub fn seconds(total: f64) -> String {
+fn seconds(total: f64) -> String {
     if total < 60.0 {
         return format!("{total:.1} s");
     }

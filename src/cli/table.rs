@@ -178,14 +178,20 @@ fn field(text: &str) -> String {
 mod tests {
     use super::{Column, csv, lines, table};
 
-    const COLUMNS: [Column<(i64, &str)>; 2] = [
+    type Row = (i64, String);
+
+    const COLUMNS: [Column<Row>; 2] = [
         Column::number("id", |row| row.0.to_string()),
-        Column::status("status", |row| row.1.to_owned()),
+        Column::status("status", |row| row.1.clone()),
     ];
+
+    fn row(id: i64, status: &str) -> Row {
+        (id, status.to_owned())
+    }
 
     #[test]
     fn columns_are_aligned_and_plain_without_a_terminal() {
-        let rows = [(1, "completed"), (100, "ready")];
+        let rows = [row(1, "completed"), row(100, "ready")];
         assert_eq!(
             table(&rows, &COLUMNS, false),
             " ID  STATUS\n  1  completed\n100  ready\n"
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn long_and_many_lined_cells_are_cut_in_tables_alone() {
         let long = "a\n".repeat(100);
-        let rows = [(1, long.as_str())];
+        let rows = [row(1, &long)];
         assert_eq!(table(&rows, &COLUMNS, false).lines().count(), 2);
         assert!(csv(&rows, &COLUMNS).contains(&long));
     }
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn csv_quotes_what_needs_it() {
         assert_eq!(
-            csv(&[(1, "a,\"b\"")], &COLUMNS),
+            csv(&[row(1, "a,\"b\"")], &COLUMNS),
             "id,status\n1,\"a,\"\"b\"\"\"\n"
         );
     }

@@ -102,7 +102,7 @@ const COLUMNS: [Column<WorkflowModel>; 6] = [
 /// [`Failure`] if the server refuses.
 pub async fn run(context: &Context, command: WorkflowsCommand) -> Result<(), Failure> {
     match command {
-        WorkflowsCommand::Create(args) => create::run(context, &args).await,
+        WorkflowsCommand::Create(args) => create::run(context, args).await,
         WorkflowsCommand::Start { id, force } => start::run(context, id, force).await,
         WorkflowsCommand::List(args) => list(context, args).await,
         WorkflowsCommand::Get { id } => get(context, id).await,

@@ -4,6 +4,8 @@
 //! read them. So a file with a thousand writers and readers costs two thousand edges,
 //! not a million.
 
+use std::collections::HashMap;
+
 use super::link::Links;
 
 /// Jobs that wait for one another, the first one again at the end; each waits for the next.
@@ -44,25 +46,18 @@ struct Graph {
 impl Graph {
     fn new(links: &[Links], files: usize, user_data: usize) -> Self {
         let jobs = links.len();
-        let file = |place: &usize| jobs + place;
-        let record = |place: &usize| jobs + files + place;
         let mut edges: Vec<(usize, usize)> = Vec::new();
         for (job, links) in links.iter().enumerate() {
             edges.extend(links.depends_on.iter().map(|earlier| (*earlier, job)));
-            edges.extend(links.input_files.iter().map(|place| (file(place), job)));
-            edges.extend(
-                links
-                    .input_user_data
-                    .iter()
-                    .map(|place| (record(place), job)),
-            );
-            edges.extend(links.output_files.iter().map(|place| (job, file(place))));
-            edges.extend(
-                links
-                    .output_user_data
-                    .iter()
-                    .map(|place| (job, record(place))),
-            );
+        }
+        let relations: [(usize, Relation); 2] = [
+            (jobs, |links| (&links.input_files, &links.output_files)),
+            (jobs + files, |links| {
+                (&links.input_user_data, &links.output_user_data)
+            }),
+        ];
+        for (first_node, relation) in relations {
+            add_data_edges(links, first_node, relation, &mut edges);
         }
         let nodes = jobs + files + user_data;
         let later = Adjacency::new(nodes, edges.iter().copied());
@@ -122,6 +117,45 @@ impl Graph {
             jobs.push(jobs[0]);
         }
         Cycle { jobs }
+    }
+}
+
+/// What a job reads and what it writes.
+type Relation = fn(&Links) -> (&Vec<usize>, &Vec<usize>);
+
+/// Adds the edges from writers to readers by way of what they write and read.
+///
+/// A job that reads and writes the same file works on it in place. It waits for the
+/// other writers, and the other readers wait for it, but it does not wait for itself;
+/// so its way to the readers is direct. Two such jobs wait for each other, which the
+/// edges of the first two show; with more of them there is nothing more to show.
+fn add_data_edges(
+    links: &[Links],
+    first_node: usize,
+    relation: Relation,
+    edges: &mut Vec<(usize, usize)>,
+) {
+    let mut in_place: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (job, links) in links.iter().enumerate() {
+        let (read, written) = relation(links);
+        edges.extend(read.iter().map(|place| (first_node + place, job)));
+        for place in written {
+            if read.binary_search(place).is_ok() {
+                in_place.entry(*place).or_default().push(job);
+            } else {
+                edges.push((job, first_node + place));
+            }
+        }
+    }
+    if in_place.is_empty() {
+        return;
+    }
+    for (reader, links) in links.iter().enumerate() {
+        for place in relation(links).0 {
+            let workers = in_place.get(place).into_iter().flatten().take(2);
+            let others = workers.filter(|worker| **worker != reader);
+            edges.extend(others.map(|worker| (*worker, reader)));
+        }
     }
 }
 
@@ -195,6 +229,22 @@ mod tests {
         links[1].output_files = vec![0];
         links[0].input_files = vec![0];
         assert_eq!(levels(&links, 1, 0).unwrap_err().jobs, [0, 1, 0]);
+    }
+
+    #[test]
+    fn work_in_place_is_no_cycle_but_two_of_it_are() {
+        let mut links = jobs(&[&[], &[], &[], &[]]);
+        links[0].output_files = vec![0];
+        links[1].input_files = vec![0];
+        links[1].output_files = vec![0];
+        links[2].input_files = vec![0];
+        assert_eq!(levels(&links, 1, 0).unwrap(), [0, 0, 0, 0]);
+        links[1].depends_on = vec![2];
+        assert_eq!(levels(&links, 1, 0).unwrap_err().jobs, [1, 2, 1]);
+        links[1].depends_on.clear();
+        links[3].input_files = vec![0];
+        links[3].output_files = vec![0];
+        assert_eq!(levels(&links, 1, 0).unwrap_err().jobs, [1, 3, 1]);
     }
 
     proptest! {

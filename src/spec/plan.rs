@@ -241,7 +241,7 @@ fn report_cycle(cycle: &Cycle, jobs: &[ExpandedJob], problems: &Problems) {
     let at = jobs[*first].name.at;
     if cycle.jobs.len() == 2 {
         let message = format!("job {} waits for itself", name(first));
-        let help = "see its `depends_on`, its patterns, and files or user data that it both reads and writes";
+        let help = "see its `depends_on`, and whether a pattern matches its own name";
         problems.add_with_help(at, message, help);
         return;
     }

@@ -12,6 +12,7 @@ mod bad_input;
 mod bad_luck;
 mod bad_start;
 mod claims;
+mod cli;
 mod job_runs;
 mod laws;
 mod runner;
