@@ -304,7 +304,10 @@ fn rust_log_wins_over_the_flag() {
 #[test]
 fn settings_that_mean_nothing_are_refused() {
     for (env, advice) in [
-        (("RUST_LOG", "a=b=c"), "the log filter `a=b=c` is not valid"),
+        (
+            ("RUST_LOG", "a=b=c"),
+            "the log filter `a=b=c`, from RUST_LOG or --log-level, is not valid",
+        ),
         (("RUST_LOG", "debgu"), "did you mean `debug`?"),
         (
             ("TORC_TIMING_ENABLED", "maybe"),

@@ -65,12 +65,11 @@ fn shows_named_tasks_and_who_waits_for_the_writer() {
             .find(|line| line.contains("tokio-console can connect"))?;
         Some(line.split("address=").nth(1)?.trim().to_owned())
     });
-    // The console looks at its queue once a second.
+    // The console looks at its queue once a second; `stdin` is the last task to start.
     let update = wait_for("named tasks", || {
         let update = everything(&address);
-        task_names(&update)
-            .contains_key("workers")
-            .then_some(update)
+        let names = task_names(&update);
+        (names.contains_key("workers") && names.contains_key("stdin")).then_some(update)
     });
     let names = task_names(&update);
     for name in [
