@@ -1,75 +1,109 @@
 #!/usr/bin/env bash
-# Attaches tokio-console to a running server through tmux and checks that the
-# tasks it shows are ours, by name. Leaves the capture in docs/ with --save.
+# Attaches tokio-console to a server at work through tmux, and checks what it shows:
+# tasks by our names, the writer with who holds it, and the requests that wait for it.
 #
-# usage: scripts/check_console.sh [--save]
+# usage: scripts/check_console.sh [--save DIR]     --save keeps the captures in DIR
+# exit: 0 all is shown, 1 something is missing, 2 usage
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-save=${1:-}
+save=""
+case "${1:-}" in
+    "") ;;
+    --save)
+        save=${2:?check_console.sh: --save needs a directory}
+        mkdir -p "$save"
+        save=$(cd "$save" && pwd)
+        ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "check_console.sh: unknown argument '$1'; see --help" >&2; exit 2 ;;
+esac
 
 command -v tmux >/dev/null || { echo "check_console.sh: install tmux" >&2; exit 1; }
-console=$(command -v tokio-console || true)
-if [ -z "$console" ]; then
+target=${CARGO_TARGET_DIR:-target}
+case $target in /*) ;; *) target=$root/$target ;; esac
+console=$(command -v tokio-console || echo "$target/tools/bin/tokio-console")
+if [ ! -x "$console" ]; then
     echo "installing tokio-console (once; some minutes)"
-    cargo install --locked --quiet --debug --root "${CARGO_TARGET_DIR:-target}/tools" tokio-console
-    console=${CARGO_TARGET_DIR:-target}/tools/bin/tokio-console
+    cargo install --locked --quiet --debug --root "$target/tools" tokio-console
 fi
-case $console in /*) ;; *) console=$root/$console ;; esac
-
 cargo build --quiet --locked
-server=${CARGO_TARGET_DIR:-target}/debug/torc-server
-case $server in /*) ;; *) server=$root/$server ;; esac
 
-work=$(mktemp -d)
-session=torc-console-$$
-pid=""
+work=$(mktemp -d "${TMPDIR:-/tmp}/torc-console.XXXXXX")
+server="" workers=""
+terminal() { tmux -L "torc-$$" "$@"; }
 cleanup() {
-    tmux kill-session -t "$session" 2>/dev/null || true
-    [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
-    [ -z "$pid" ] || wait "$pid" 2>/dev/null || true
+    terminal kill-server 2>/dev/null || true
+    for pid in $workers $server; do kill "$pid" 2>/dev/null || true; done
+    for pid in $workers $server; do wait "$pid" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap cleanup EXIT
+fail() { echo "check_console.sh: $*" >&2; exit 1; }
 
-"$server" run --host 127.0.0.1 --port 0 --database "$work/c.db" --console-bind 127.0.0.1:16669 \
-    >"$work/out" 2>"$work/err" &
-pid=$!
+cd "$work"
+"$target/debug/torc-server" run --host 127.0.0.1 --port 0 --database console.db \
+    --console-bind 127.0.0.1:0 >out 2>err &
+server=$!
 for _ in $(seq 100); do
-    grep -q '^TORC_SERVER_PORT=' "$work/out" && break
+    grep -q '^TORC_SERVER_PORT=' out && break
     sleep 0.1
 done
-port=$(sed -n 's/^TORC_SERVER_PORT=//p' "$work/out")
-[ -n "$port" ] || { echo "check_console.sh: the server did not start:" >&2; cat "$work/err" >&2; exit 1; }
+port=$(sed -n 's/^TORC_SERVER_PORT=//p' out)
+[ -n "$port" ] || { cat err >&2; fail "the server did not start"; }
+console_at=$(sed -n 's/.*tokio-console can connect.*address=//p' err)
+[ -n "$console_at" ] || { cat err >&2; fail "the server does not say where its console is"; }
 
-# A connection that stays open, and another that asks now and then.
-curl -sN "http://127.0.0.1:$port/torc-service/v1/ping" >/dev/null
-flow=$(curl -s "http://127.0.0.1:$port/torc-service/v1/workflows" -H 'content-type: application/json' \
-    -d '{"name":"w","user":"u"}' | sed 's/.*"id":\([0-9]*\).*/\1/')
-curl -sN "http://127.0.0.1:$port/torc-service/v1/workflows/$flow/events/stream" >/dev/null &
-stream=$!
-
-tmux new-session -d -s "$session" -x 160 -y 40 "$console --no-colors http://127.0.0.1:16669"
-missing=""
-for _ in $(seq 60); do
-    sleep 0.5
-    tmux capture-pane -p -t "$session" >"$work/capture"
-    missing=""
-    for name in http-listener http-connection repair-sweep; do
-        grep -q "$name" "$work/capture" || missing="$missing $name"
-    done
-    [ -n "$missing" ] || break
+# Ten workers with more short jobs than they can do while we look.
+export TORC_API_URL="http://127.0.0.1:$port/torc-service/v1"
+printf 'name: busy\njobs:\n  - {name: "j{i}", command: "true", parameters: {i: "1:12000"}}\n' >busy.yaml
+"$target/debug/torc" create busy.yaml >/dev/null
+"$target/debug/torc" workflows start 1 >/dev/null
+for i in $(seq 10); do
+    "$target/debug/torc" run 1 --quiet --max-parallel-jobs 2 --output-dir "out_$i" >/dev/null 2>&1 &
+    workers="$workers $!"
 done
-kill "$stream" 2>/dev/null || true
-if [ -n "$missing" ]; then
-    echo "check_console.sh: tokio-console does not show:$missing" >&2
-    cat "$work/capture" >&2
-    exit 1
+
+# LC_ALL: tokio-console draws its table with characters beyond ASCII where it may.
+terminal new-session -d -s console -x 150 -y 30 \
+    "LC_ALL=C.UTF-8 '$console' --no-colors 'http://$console_at'"
+capture() { terminal capture-pane -p -t console | sed 's/ *$//'; }
+key() { terminal send-keys -t console "$1"; sleep 0.3; }
+
+# Looks until every pattern shows, or gives up: look FILE PATTERN...
+look() {
+    local file=$1 missing pattern
+    shift
+    for _ in $(seq 60); do
+        sleep 0.5
+        capture >"$file"
+        missing=""
+        for pattern in "$@"; do
+            grep -q -- "$pattern" "$file" || missing="$missing '$pattern'"
+        done
+        [ -n "$missing" ] || return 0
+    done
+    cat "$file" >&2
+    fail "tokio-console does not show:$missing"
+}
+
+look tasks http-listener http-connection repair-sweep sigusr1-dumps-timings
+key r
+key i # oldest first, so that new rows do not move the others
+look resources 'Writer ' 'ReadConnections ' 'holder=.* queued='
+# Down the rows to the writer's.
+for _ in $(seq 20); do
+    key Down
+    capture | grep -q '>>.* Writer ' && break
+done
+key Enter
+look writer 'Type: Writer' 'Writer::submit' '(http-connection)' 'waiting=true'
+
+if [ -n "$save" ]; then
+    for view in tasks resources writer; do
+        # Empty rows of the tables say nothing.
+        grep -v '^│ *│*$' "$view" | sed '/^$/d' >"$save/$view.txt"
+    done
 fi
-if [ "$save" = --save ]; then
-    cp "$work/capture" docs/tokio-console-tasks.txt
-    tmux send-keys -t "$session" r
-    sleep 2
-    tmux capture-pane -p -t "$session" >docs/tokio-console-resources.txt
-fi
-echo "tokio-console shows http-listener, http-connection and repair-sweep"
+kill -0 "$server" || fail "the server ended while it was watched"
+echo "tokio-console shows our tasks by name, and who holds the writer and waits for it"

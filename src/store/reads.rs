@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
 use crate::telemetry::phase;
+use crate::telemetry::resource::{self, Resource};
 
 /// Lends read connections.
 #[derive(Clone)]
@@ -27,16 +28,18 @@ pub struct Reads {
 struct Inner {
     idle: Mutex<Vec<SqliteConnection>>,
     permits: Arc<Semaphore>,
+    resource: Resource,
 }
 
 impl Reads {
     /// Lends from `connections`; each is read-only.
     pub(super) fn new(connections: Vec<SqliteConnection>) -> Self {
-        let permits = Arc::new(Semaphore::new(connections.len()));
+        let permits = resource::unseen(|| Arc::new(Semaphore::new(connections.len())));
         Self {
             inner: Arc::new(Inner {
                 idle: Mutex::new(connections),
                 permits,
+                resource: Resource::new("ReadConnections", "Sync"),
             }),
         }
     }
@@ -47,15 +50,9 @@ impl Reads {
     ///
     /// [`StoreError::Stopping`] when the store is closed.
     pub async fn get(&self, id: &'static str) -> Result<ReadConn, StoreError> {
-        let permits = Arc::clone(&self.inner.permits);
-        // The fast path leaves no trace in tokio-console; only real waiting does.
-        let permit = match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => permits
-                .acquire_owned()
-                .await
-                .map_err(|_closed| StoreError::Stopping)?,
-        };
+        let permit = Arc::clone(&self.inner.permits).acquire_owned();
+        let permit = self.inner.resource.wait("ReadConnections::get", permit);
+        let permit = permit.await.map_err(|_closed| StoreError::Stopping)?;
         let conn = self
             .inner
             .idle

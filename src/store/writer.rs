@@ -10,7 +10,6 @@ mod batch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use futures_channel::oneshot;
 use rusqlite::Connection;
@@ -19,7 +18,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use self::batch::{Entry, Queued};
 use super::{Command, Effects, StoreError};
 use crate::telemetry::phase;
-use crate::telemetry::resource::Resource;
+use crate::telemetry::resource::{self, Resource};
 
 /// Commands in one transaction at most.
 const BATCH_COMMANDS: usize = 256;
@@ -61,7 +60,7 @@ impl Writer {
         capacity: usize,
         perform: Perform,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, inbox) = mpsc::channel(capacity.max(1));
+        let (queue, inbox) = resource::unseen(|| mpsc::channel(capacity.max(1)));
         let shared = Arc::new(Shared {
             capacity: capacity.max(1),
             waiting: AtomicUsize::new(0),
@@ -161,11 +160,13 @@ fn run(
         };
         let mut batch = Vec::with_capacity(16);
         held_back = gather(first, &mut batch, &mut inbox);
-        let taken = Instant::now();
         for entry in &batch {
             shared.leave(entry.bytes());
         }
-        batch::run(&mut conn, batch, taken, perform);
+        let waiting = || shared.waiting.load(Ordering::Relaxed) as u64;
+        shared.resource.held(|| batch::composition(&batch), waiting);
+        batch::run(&mut conn, batch, perform);
+        shared.resource.held(|| "nobody".to_owned(), waiting);
     }
     // Leaves one file behind instead of three; a failure costs nothing but that.
     let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -5,7 +5,8 @@
 //!
 //! - Tasks that nobody named stay out: ours all have names, those of libraries don't.
 //!   Tasks that block a thread (`block_on`) have no name and are let through.
-//! - Resources made by libraries stay out, and operations and events on what stayed out.
+//! - Resources made by libraries stay out, those that tokio's own are made of too, and
+//!   operations and events on what stayed out.
 //! - Everything else passes a [`Bucket`], and only so many may be open at once.
 //!
 //! It has two halves. The [`GateFilter`] decides before a span exists, by its kind and
@@ -94,7 +95,9 @@ impl Limits {
             RESOURCE => {
                 let mut origin = Origin::default();
                 attrs.record(&mut origin);
-                (!origin.library).then(|| self.resources.take()).flatten()
+                (!origin.library && !origin.internal)
+                    .then(|| self.resources.take())
+                    .flatten()
             }
             // The filter has seen that it is inside of a known resource.
             OPERATION => self.operations.take(),
@@ -249,10 +252,12 @@ impl Visit for TaskName {
     }
 }
 
-/// Reads where a resource was made: in the program, or in a library.
+/// Reads where a resource was made: in the program, in a library, or inside of another
+/// one (tokio's channels and semaphores stand on a second semaphore of no place).
 #[derive(Default)]
 struct Origin {
     library: bool,
+    internal: bool,
 }
 
 impl Visit for Origin {
@@ -263,6 +268,10 @@ impl Visit for Origin {
             self.library = std::path::Path::new(value).is_absolute()
                 && !value.starts_with(env!("CARGO_MANIFEST_DIR"));
         }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.internal |= field.name() == "is_internal" && value;
     }
 
     fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
@@ -413,6 +422,7 @@ mod tests {
             operate(&resource("/somewhere/registry/src/sqlx/pool.rs"));
             assert_eq!(Location::caller().file(), file!());
             operate(&resource(file!()));
+            operate(&trace_span!(parent: None, "runtime.resource", is_internal = true));
         });
         assert_eq!(seen.count(RESOURCE), 1);
         assert_eq!(seen.count(OPERATION), 1);

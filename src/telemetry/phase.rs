@@ -241,6 +241,15 @@ pub fn writer_holds(ops: &[&'static str]) {
     });
 }
 
+/// A batch in words: `2 start_job, 1 complete_job`.
+pub fn composition(ops: &[&'static str]) -> String {
+    let parts: Vec<String> = grouped(ops)
+        .into_iter()
+        .map(|(operation, count)| format!("{count} {operation}"))
+        .collect();
+    parts.join(", ")
+}
+
 /// Clears the board: nobody holds the writer.
 pub fn writer_idle() {
     *lock(&PHASES.holder) = None;

@@ -101,13 +101,15 @@ impl<C: Command> Queued for Entry<C> {
     }
 }
 
+/// What a batch consists of, such as `2 start_job, 1 complete_job`.
+pub(super) fn composition(batch: &[Box<dyn Queued>]) -> String {
+    let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
+    phase::composition(&names)
+}
+
 /// Runs a batch to its end and answers everybody in it.
-pub(super) fn run(
-    conn: &mut Connection,
-    mut batch: Vec<Box<dyn Queued>>,
-    taken: Instant,
-    perform: &Perform,
-) {
+pub(super) fn run(conn: &mut Connection, mut batch: Vec<Box<dyn Queued>>, perform: &Perform) {
+    let taken = Instant::now();
     let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
     phase::writer_holds(&names);
     let outcome = commit(conn, &mut batch, taken);
