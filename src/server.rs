@@ -2,6 +2,7 @@
 //! parts meet. Handlers are in `server/api`, rules in `engine`, SQL in `store`.
 
 pub mod api;
+pub mod bodies;
 pub mod debug;
 pub mod error;
 pub mod events;

@@ -24,6 +24,7 @@ impl Command for ManageStatusChange {
 
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<JobModel, EngineError> {
         let row = stored(tx, self.job_id)?;
+        may_manage_to(self.status)?;
         let current = convert::status(row.status)?;
         if current != self.status {
             same_run(self.run_id, state_of(tx, row.workflow_id)?.run_id)?;
@@ -49,7 +50,6 @@ struct ResetJobStatus {
 
 impl Command for ResetJobStatus {
     const NAME: &'static str = "reset_job_status";
-    const ALONE: bool = true;
     type Reply = ResetJobStatusResponse;
     type Error = EngineError;
 
@@ -83,6 +83,10 @@ impl Command for ResetJobStatus {
             reset_type: self.failed_only.then(|| "failed_only".to_owned()),
         })
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 impl Engine {
@@ -98,7 +102,6 @@ impl Engine {
         status: JobStatus,
         run_id: i64,
     ) -> Result<JobModel, EngineError> {
-        may_manage_to(status)?;
         self.submit(ManageStatusChange {
             job_id,
             status,

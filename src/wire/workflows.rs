@@ -196,6 +196,10 @@ pub struct InitializeJobsQuery {
     /// Leave jobs alone that have been initialized already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_uninitialized: Option<bool>,
+    /// Ours: do nothing if a job has been initialized already, else begin the first run,
+    /// so that of many workers that start a workflow at one time a single one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_uninitialized: Option<bool>,
     /// Accepted, without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_ephemeral_user_data: Option<bool>,
