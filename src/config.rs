@@ -136,6 +136,9 @@ impl RunArgs {
     /// A `DATABASE_URL` that is not SQLite's.
     pub fn database_path(&self) -> Result<Option<PathBuf>, String> {
         let given = match &self.database {
+            Some(path) if path.is_empty() => {
+                return Err("--database names no file; leave it out for torc-server.db".to_owned());
+            }
             Some(path) => path.clone(),
             None => match std::env::var("DATABASE_URL") {
                 Ok(url) if !url.is_empty() => path_of_url(&url)?,

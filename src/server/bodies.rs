@@ -5,11 +5,14 @@
 //! clients at once get a 503 instead of the machine's memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
@@ -21,6 +24,8 @@ use crate::telemetry::resource;
 const ALL_BODIES: usize = 256 << 20;
 /// Bodies are counted in units of so many bytes, the smallest ones not at all.
 const UNIT: usize = 4096;
+/// How long a client may pause within a body.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The room for bodies.
 #[derive(Clone)]
@@ -64,5 +69,26 @@ pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next)
         }))
         .into_response();
     };
-    next.run(request).await
+    if units == 0 {
+        return next.run(request).await;
+    }
+    next.run(request.map(impatient)).await
+}
+
+/// A body that ends with an error when its client stops sending: what it was promised
+/// would otherwise be taken from the others for ever.
+fn impatient(body: Body) -> Body {
+    let chunks = body.into_data_stream();
+    Body::from_stream(stream::unfold(Some(chunks), |chunks| async move {
+        let mut chunks = chunks?;
+        match tokio::time::timeout(SILENCE, chunks.next()).await {
+            Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(chunks))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_elapsed) => {
+                let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                Some((Err(axum::Error::new(late)), None))
+            }
+        }
+    }))
 }

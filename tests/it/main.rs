@@ -24,3 +24,4 @@ mod telemetry;
 mod telemetry_console;
 mod tidy;
 mod transcript;
+mod writes;
