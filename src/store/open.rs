@@ -89,17 +89,12 @@ impl Store {
     pub async fn open(options: &OpenOptions, perform: Perform) -> Result<Self, OpenError> {
         let private = match options.path {
             Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("torc-server-")
-                    .tempdir()
-                    .map_err(|error| unusable(Path::new(":memory:"), &error))?,
-            ),
+            None => Some(private_directory()?),
         };
         let path = match (&options.path, &private) {
             (Some(path), _) => path.clone(),
-            (None, Some(directory)) => directory.path().join("memory.db"),
-            (None, None) => PathBuf::from("memory.db"),
+            (None, Some(directory)) => directory.path().join(PRIVATE_FILE),
+            (None, None) => PathBuf::from(PRIVATE_FILE),
         };
         // Before the lock, so that none is left beside a file that is none of ours.
         check_file(&path)?;
@@ -170,6 +165,29 @@ impl Store {
             tracing::error!("the writer thread ended with a panic");
         }
     }
+}
+
+/// The beginning of the names of directories with a private database.
+const PRIVATE: &str = "torc-server-";
+/// The file in it.
+const PRIVATE_FILE: &str = "memory.db";
+
+/// A directory for a database that goes with the process. Those of processes that were
+/// killed are removed on the way: nobody holds their locks.
+fn private_directory() -> Result<tempfile::TempDir, OpenError> {
+    let fail = |error| unusable(Path::new(":memory:"), &error);
+    let entries = std::fs::read_dir(std::env::temp_dir());
+    for entry in entries.into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PRIVATE));
+        let beside = path.join(PRIVATE_FILE).with_extension("db.lock");
+        let left = ours && File::open(beside).is_ok_and(|lock| lock.try_lock().is_ok());
+        if left && let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::debug!("cannot remove {}: {error}", path.display());
+        }
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PRIVATE).tempdir().map_err(fail)
 }
 
 fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> OpenError {

@@ -91,7 +91,7 @@ async fn frequent_statements_read_what_they_answer() {
         "INSERT INTO workflow (id, name, user, timestamp) VALUES (1, 'a', 'me', '')",
     )
     .unwrap();
-    conn.execute_batch(include_str!("large_workflow.sql"))
+    conn.execute_batch(include_str!("../../migration/tests/large_workflow.sql"))
         .unwrap();
     for status in [1, 2, 3, 5] {
         conn.execute_batch(&format!("UPDATE job SET status = {status}; ANALYZE"))

@@ -194,3 +194,30 @@ impl ConnectionTrait for ReadConn {
         self.fetch(statement, false).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use crate::store::{Durability, OpenOptions, Store};
+
+    /// However many lists there are, a short question finds a connection.
+    #[tokio::test]
+    async fn lists_leave_a_connection_to_others() {
+        let options = OpenOptions {
+            path: None,
+            durability: Durability::Process,
+            queue_capacity: 1,
+            readers: 3,
+        };
+        let store = Store::open(&options, Box::new(|_| ())).await.unwrap();
+        let first = store.reads.get_for_list("list").await.unwrap();
+        let _second = store.reads.get_for_list("list").await.unwrap();
+        assert!(store.reads.get_for_list("list").now_or_never().is_none());
+        let short = store.reads.get("short").now_or_never();
+        assert!(short.is_some_and(|lent| lent.is_ok()));
+        drop(first);
+        assert!(store.reads.get_for_list("list").now_or_never().is_some());
+        store.close().await;
+    }
+}
