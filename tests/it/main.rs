@@ -15,6 +15,7 @@ mod claims;
 mod cli;
 mod job_runs;
 mod laws;
+mod log_files;
 mod runner;
 mod runner_fake;
 mod signals;
