@@ -228,7 +228,8 @@ impl Engine {
     ///
     /// An unknown workflow, a limit out of bounds, bad labels.
     #[tracing::instrument(
-        level = "debug", skip_all, fields(workflow_id, limit = query.limit.unwrap_or(10))
+        level = "debug", skip_all,
+        fields(workflow_id = workflow_id, limit = query.limit.unwrap_or(10))
     )]
     pub async fn claim_next_jobs(
         &self,
