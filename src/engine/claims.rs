@@ -301,7 +301,7 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self))]
+    #[tracing::instrument(level = "debug", skip(self, scheduler_config_id))]
     pub async fn get_ready_job_requirements(
         &self,
         workflow_id: i64,

@@ -1,7 +1,6 @@
 //! One run of a job: started, ended, tried again.
 
 use serde_json::json;
-use tracing::field::Empty;
 
 use super::events::record;
 use super::jobs::stored;
@@ -12,7 +11,7 @@ use super::{Engine, EngineError, access};
 use crate::clock;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::workflows::{self, WorkflowState};
-use crate::store::{Command, Effects, StoreError, WriteTx, convert, job_links, results, run_state};
+use crate::store::{Command, Effects, WriteTx, convert, job_links, results, run_state};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
 use crate::wire::jobs::{
@@ -75,20 +74,6 @@ impl Command for StartJob {
 /// The span of whatever moves a job from one status to another.
 pub(super) fn update_span(job_id: i64, status: JobStatus) -> tracing::Span {
     tracing::debug_span!("update_job_status", job_id, status = status.as_str())
-}
-
-/// Runs what moves many jobs of a workflow within that span: one for the set, since one
-/// for each would cost more than the moving. `change` says how many there were.
-pub(super) fn update_set(
-    workflow_id: i64,
-    status: JobStatus,
-    change: impl FnOnce() -> Result<usize, StoreError>,
-) -> Result<usize, StoreError> {
-    let status = status.as_str();
-    let span = tracing::debug_span!("update_job_status", workflow_id, status, jobs = Empty);
-    let moved = span.in_scope(change)?;
-    span.record("jobs", moved);
-    Ok(moved)
 }
 
 /// One ending, as both ways of completing a job describe it.

@@ -1,9 +1,9 @@
 //! After endings: which blocked jobs may run now, and which will never.
 
 use super::EngineError;
-use super::job_runs::{update_set, update_span};
+use super::status_moves::move_all;
 use super::transition::{Release, release};
-use crate::store::{Effects, StoreError, WriteTx, graph, run_state};
+use crate::store::{Effects, WriteTx, graph, run_state};
 use crate::wire::JobStatus;
 
 /// Decides over every blocked job of a workflow that waits for nobody any more.
@@ -46,25 +46,5 @@ pub(super) fn decide_blocked(
         })?;
     }
     effects.wake_claimers(workflow_id, ready);
-    Ok(())
-}
-
-/// Moves each of these jobs to the status, in one span.
-fn move_all(
-    workflow_id: i64,
-    jobs: &[i64],
-    status: JobStatus,
-    change: impl Fn(i64) -> Result<(), StoreError>,
-) -> Result<(), EngineError> {
-    match jobs {
-        [] => {}
-        &[job_id] => update_span(job_id, status).in_scope(|| change(job_id))?,
-        many => {
-            update_set(workflow_id, status, || {
-                many.iter().try_for_each(|job_id| change(*job_id))?;
-                Ok(many.len())
-            })?;
-        }
-    }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::events::record_action;
-use super::job_runs::{state_of, update_set, update_span};
+use super::job_runs::{state_of, update_span};
 use super::jobs::stored;
+use super::status_moves::move_set;
 use super::transition::{may_manage_to, same_run};
 use super::{Caller, Engine, EngineError, access};
 use crate::store::{Command, Effects, WriteTx, convert, job_links, jobs as rows, run_state};
@@ -30,7 +31,7 @@ impl Command for ManageStatusChange {
             update_span(self.job_id, self.status)
                 .in_scope(|| run_state::set_status(tx, self.job_id, self.status))?;
             if current.is_complete() && self.status == JobStatus::Uninitialized {
-                update_set(row.workflow_id, JobStatus::Uninitialized, || {
+                move_set(row.workflow_id, JobStatus::Uninitialized, || {
                     run_state::reset_direct_dependents(tx, self.job_id)
                 })?;
             }
@@ -62,7 +63,7 @@ impl Command for ResetJobStatus {
     ) -> Result<ResetJobStatusResponse, EngineError> {
         let workflow_id = self.workflow_id;
         access::workflow(tx, workflow_id)?;
-        let updated_count = update_set(workflow_id, JobStatus::Uninitialized, || {
+        let updated_count = move_set(workflow_id, JobStatus::Uninitialized, || {
             if self.failed_only {
                 run_state::reset_failed(tx, workflow_id)
             } else {

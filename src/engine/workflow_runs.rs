@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::events::{record, record_action};
-use super::job_runs::update_set;
+use super::status_moves::{move_all, move_set};
 use super::workflows::get;
 use super::{Caller, Engine, EngineError, access, input_hash};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
@@ -30,7 +30,7 @@ impl Command for InitializeJobs {
         rows::set_failures(tx, workflow_id, false)?;
         run_state::add_implicit_dependencies(tx, workflow_id)?;
         // It blocks and resets others on the way; what it is for is the ready ones.
-        let ready = update_set(workflow_id, JobStatus::Ready, || {
+        let ready = move_set(workflow_id, JobStatus::Ready, || {
             run_state::initialize(tx, workflow_id, self.only_uninitialized)
         })?;
         input_hash::store_all(tx, workflow_id)?;
@@ -68,7 +68,7 @@ impl Command for CancelWorkflow {
         let workflow_id = self.0;
         let mut model = get(tx, workflow_id)?;
         rows::set_canceled(tx, workflow_id)?;
-        update_set(workflow_id, JobStatus::Canceled, || {
+        move_set(workflow_id, JobStatus::Canceled, || {
             run_state::cancel_active(tx, workflow_id)
         })?;
         let data = json!({
@@ -183,11 +183,9 @@ impl Command for ProcessChangedJobInputs {
         let changed = input_hash::changed(tx, workflow_id)?;
         let names: Vec<String> = changed.iter().map(|(_, name)| name.clone()).collect();
         if !self.dry_run {
-            update_set(workflow_id, JobStatus::Uninitialized, || {
-                for (job_id, _) in &changed {
-                    run_state::set_status(tx, *job_id, JobStatus::Uninitialized)?;
-                }
-                Ok(changed.len())
+            let ids: Vec<i64> = changed.iter().map(|(job_id, _)| *job_id).collect();
+            move_all(workflow_id, &ids, JobStatus::Uninitialized, |job_id| {
+                run_state::set_status(tx, job_id, JobStatus::Uninitialized)
             })?;
             record_action(
                 tx,
