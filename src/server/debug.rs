@@ -86,7 +86,7 @@ fn is_loopback(authority: &str) -> bool {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    if !port.is_none_or(|port| port.parse::<u16>().is_ok()) {
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return false;
     }
     if host.eq_ignore_ascii_case("localhost") {
