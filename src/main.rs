@@ -18,8 +18,8 @@ type Failure = Box<dyn std::error::Error>;
 /// How long the database may take to close after the last request.
 const CLOSE: Duration = Duration::from_secs(9);
 
-/// How long the last log lines may take when a second signal ends the process.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long log lines may take that should be written before something else happens.
+const FLUSH: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     // First of all: until this is done, SIGUSR1 would end the process.
@@ -108,7 +108,7 @@ async fn serve(
     let server = server::start(config, Some(telemetry.clone())).await?;
     sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);
     telemetry.start_gathering();
-    announce(&server)?;
+    announce(&server, &telemetry)?;
 
     let stdin = args.shutdown_on_stdin_eof.then(stdin_end).transpose()?;
     let stdin_ended = async {
@@ -129,7 +129,7 @@ async fn serve(
             _ = terminate.recv() => 143,
         };
         tracing::warn!("ended at once by a second signal");
-        telemetry.flush(LAST_WORDS);
+        telemetry.flush(FLUSH);
         std::process::exit(code);
     });
     if tokio::time::timeout(CLOSE, server.stop()).await.is_err() {
@@ -140,7 +140,7 @@ async fn serve(
 }
 
 /// Prints the line that programs wait for, and says on standard error what runs where.
-fn announce(server: &RunningServer) -> std::io::Result<()> {
+fn announce(server: &RunningServer, telemetry: &TelemetryHandle) -> std::io::Result<()> {
     let address = server.address();
     let database = if server.in_memory() {
         "in memory".to_owned()
@@ -150,6 +150,8 @@ fn announce(server: &RunningServer) -> std::io::Result<()> {
             .to_string()
     };
     tracing::info!(%address, %database, "torc-server {} is up", env!("CARGO_PKG_VERSION"));
+    // Whoever has read the port finds in the log what runs where.
+    telemetry.flush(FLUSH);
     server::tell(format_args!("TORC_SERVER_PORT={}", address.port()));
     Ok(())
 }

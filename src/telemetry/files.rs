@@ -187,3 +187,39 @@ fn period(rotation: LogRotation) -> String {
         LogRotation::Never => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Yesterday's file is finished and stays, also while the new one cannot be made.
+    #[test]
+    fn a_new_day_begins_a_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = LogFile {
+            dir: dir.path().to_owned(),
+            json: false,
+            rotation: LogRotation::Daily,
+            max_files: Some(2),
+            max_total_size: 1 << 20,
+        };
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut file = RollingFile::open(config, Arc::clone(&lost)).unwrap();
+        file.write_all(b"yesterday\n").unwrap();
+        let yesterday = dir.path().join("torc-server.2020-01-01.log");
+        let today = std::mem::replace(&mut file.open.path, yesterday.clone());
+        fs::rename(&today, &yesterday).unwrap();
+        file.open.period = "2020-01-01".to_owned();
+
+        let link = dir.path().join(CURRENT);
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        file.write_all(b"late\n").unwrap();
+        fs::remove_dir(&link).unwrap();
+        file.write_all(b"today\n").unwrap();
+        assert_eq!(fs::read_to_string(&yesterday).unwrap(), "yesterday\nlate\n");
+        assert_eq!(fs::read_to_string(&today).unwrap(), "today\n");
+        assert_eq!(fs::read_link(&link).unwrap(), today);
+        assert_eq!(lost.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
+}
