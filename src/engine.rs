@@ -20,6 +20,7 @@ pub mod release;
 pub mod resource_requirements;
 pub mod results;
 pub mod status_changes;
+pub mod status_moves;
 pub mod sweep;
 pub mod transition;
 pub mod user_data;

@@ -286,7 +286,8 @@ impl Engine {
     ///
     /// An unknown workflow, a limit out of bounds, bad labels.
     #[tracing::instrument(
-        level = "debug", skip_all, fields(workflow_id, limit = query.limit.unwrap_or(10))
+        level = "debug", skip_all,
+        fields(workflow_id = workflow_id, limit = query.limit.unwrap_or(10))
     )]
     pub async fn claim_next_jobs(
         &self,
@@ -338,7 +339,7 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self))]
+    #[tracing::instrument(level = "debug", skip(self, scheduler_config_id))]
     pub async fn get_ready_job_requirements(
         &self,
         workflow_id: i64,

@@ -153,7 +153,10 @@ impl Engine {
     /// # Errors
     ///
     /// None, too many, several workflows, a name used twice, an unknown workflow.
-    #[tracing::instrument(level = "debug", skip_all, fields(files = files.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = files.first().map(|file| file.workflow_id), files = files.len())
+    )]
     pub async fn create_files(
         &self,
         files: Vec<FileModel>,

@@ -1,5 +1,6 @@
 //! Changing a job: what may change depends on where it stands (contract, behaviour 7.9).
 
+use super::job_runs::update_span;
 use super::jobs::{check_priority, check_requirements, link, stored};
 use super::{Engine, EngineError, labels};
 use crate::store::job_links::{self, Links};
@@ -61,7 +62,8 @@ impl Command for UpdateJob {
             link(tx, row.workflow_id, self.id, &links, &row.name)?;
         }
         if changed.contains(&"status") {
-            run_state::set_status(tx, self.id, JobStatus::Disabled)?;
+            update_span(self.id, JobStatus::Disabled)
+                .in_scope(|| run_state::set_status(tx, self.id, JobStatus::Disabled))?;
         }
         let row = stored(tx, self.id)?;
         Ok(rows::to_wire(row, job_links::of(tx, self.id)?)?)

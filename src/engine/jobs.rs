@@ -269,7 +269,10 @@ impl Engine {
     /// # Errors
     ///
     /// As for one; besides none, too many, several workflows, a name used twice.
-    #[tracing::instrument(level = "debug", skip_all, fields(jobs = model.jobs.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = model.jobs.first().map(|job| job.workflow_id), jobs = model.jobs.len())
+    )]
     pub async fn create_jobs(&self, model: JobsModel) -> Result<CreateJobsResponse, EngineError> {
         let jobs = model.jobs;
         let Some(first) = jobs.first() else {

@@ -171,7 +171,10 @@ impl Engine {
     /// # Errors
     ///
     /// None, too many, several workflows, a name used twice, an unknown workflow.
-    #[tracing::instrument(level = "debug", skip_all, fields(records = records.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = records.first().map(|one| one.workflow_id), records = records.len())
+    )]
     pub async fn create_user_data_list(
         &self,
         records: Vec<UserDataModel>,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::events::{record, record_action};
 use super::job_runs::state_of;
+use super::status_moves::{move_all, move_set};
 use super::workflows::get;
 use super::{Caller, Engine, EngineError, access, input_hash};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
@@ -55,7 +56,10 @@ impl Command for InitializeJobs {
         let only_uninitialized = self.extent == Extent::Uninitialized;
         rows::set_failures(tx, workflow_id, false)?;
         run_state::add_implicit_dependencies(tx, workflow_id)?;
-        let ready = run_state::initialize(tx, workflow_id, only_uninitialized)?;
+        // It blocks and resets others on the way; what it is for is the ready ones.
+        let ready = move_set(workflow_id, JobStatus::Ready, || {
+            run_state::initialize(tx, workflow_id, only_uninitialized)
+        })?;
         input_hash::store_all(tx, workflow_id)?;
         // The contract has the two names this way round.
         let event_type = if only_uninitialized {
@@ -95,7 +99,9 @@ impl Command for CancelWorkflow {
         let workflow_id = self.0;
         let mut model = get(tx, workflow_id)?;
         rows::set_canceled(tx, workflow_id)?;
-        run_state::cancel_active(tx, workflow_id)?;
+        move_set(workflow_id, JobStatus::Canceled, || {
+            run_state::cancel_active(tx, workflow_id)
+        })?;
         let data = json!({
             "category": "workflow_canceled",
             "message": format!("Canceled workflow {workflow_id}"),
@@ -211,9 +217,10 @@ impl Command for ProcessChangedJobInputs {
         let changed = input_hash::changed(tx, workflow_id)?;
         let names: Vec<String> = changed.iter().map(|(_, name)| name.clone()).collect();
         if !self.dry_run {
-            for (job_id, _) in &changed {
-                run_state::set_status(tx, *job_id, JobStatus::Uninitialized)?;
-            }
+            let ids: Vec<i64> = changed.iter().map(|(job_id, _)| *job_id).collect();
+            move_all(workflow_id, &ids, JobStatus::Uninitialized, |job_id| {
+                run_state::set_status(tx, job_id, JobStatus::Uninitialized)
+            })?;
             record_action(
                 tx,
                 &self.caller,

@@ -195,7 +195,7 @@ impl Engine {
     /// # Errors
     ///
     /// Bad environment names, unknown or repeated groups, a spawn limit below 1.
-    #[tracing::instrument(level = "debug", skip_all)]
+    #[tracing::instrument(level = "debug", skip_all, fields(workflow_id))]
     pub async fn create_workflow(
         &self,
         _caller: &Caller,
@@ -222,7 +222,10 @@ impl Engine {
                 )));
             }
         }
-        self.submit(CreateWorkflow(model)).await
+        let created = self.submit(CreateWorkflow(model)).await?;
+        // Empty until now: the database gives the id.
+        tracing::Span::current().record("workflow_id", created.id);
+        Ok(created)
     }
 
     /// One workflow.

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::too_many_lines,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
@@ -13,15 +14,20 @@ mod bad_luck;
 mod bad_start;
 mod claims;
 mod cli;
+mod debug_pages;
 mod events;
 mod initialize;
 mod job_runs;
 mod laws;
+mod log_files;
 mod opening;
 mod runner;
 mod runner_fake;
+mod settings;
 mod signals;
+mod spans;
 mod spec;
+mod streams;
 mod support;
 mod telemetry;
 mod telemetry_console;
