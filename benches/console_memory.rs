@@ -10,6 +10,7 @@
     clippy::disallowed_methods,
     reason = "a bench that panics has failed, and its tasks need no names"
 )]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

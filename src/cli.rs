@@ -28,6 +28,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::say::say;
 use crate::wire::WorkflowId;
 use context::{Context, user_name};
 use create::CreateArgs;
@@ -137,7 +138,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             let text = failure.to_string();
             if !text.is_empty() {
-                eprintln!("{text}");
+                say(text);
             }
             ExitCode::from(failure.code)
         }

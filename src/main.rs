@@ -9,6 +9,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
+use torc_server::say::say;
 use torc_server::server::{self, RunningServer, ServerConfig};
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("torc-server: {error}");
+    say(format_args!("torc-server: {error}"));
     ExitCode::FAILURE
 }
 
@@ -119,7 +120,7 @@ async fn serve(
             _ = interrupt.recv() => 130,
             _ = terminate.recv() => 143,
         };
-        eprintln!("torc-server: ended at once by a second signal");
+        say("torc-server: ended at once by a second signal");
         std::process::exit(code);
     });
     if tokio::time::timeout(CLOSE, server.stop()).await.is_err() {

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::failure::Failure;
 use super::output::Output;
 use crate::client::{Client, ClientError};
+use crate::say::say;
 use crate::wire::workflows::{ListWorkflowsQuery, WorkflowModel};
 use crate::wire::{API_VERSION, WorkflowId};
 
@@ -42,9 +43,9 @@ impl Context {
         if let Some(theirs) = version.api_version
             && !is_compatible(&theirs, API_VERSION)
         {
-            eprintln!(
+            say(format_args!(
                 "warning: the server speaks version {theirs} of the API, this program {API_VERSION}"
-            );
+            ));
         }
         Ok(())
     }
@@ -80,7 +81,10 @@ impl Context {
             return Err(Failure::new(format!("user {} has no workflow", self.user))
                 .hint("create one with `torc create FILE`, or name one by its ID"));
         };
-        eprintln!("workflow {id}, {name}, the newest of {}", self.user);
+        say(format_args!(
+            "workflow {id}, {name}, the newest of {}",
+            self.user
+        ));
         Ok(id)
     }
 }

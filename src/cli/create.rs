@@ -8,6 +8,7 @@ use super::creation;
 use super::failure::Failure;
 use super::output::{Output, count, print, print_json};
 use super::table::lines;
+use crate::say::say;
 use crate::spec::{self, Plan, Source, SpecErrors};
 use crate::wire::WorkflowId;
 
@@ -102,7 +103,7 @@ pub fn load(file: &str) -> Result<Plan, Failure> {
     let source = Source::from_argument(file);
     let plan = spec::load(&source)?;
     for warning in warnings(&source, &plan) {
-        eprintln!("warning: {warning}");
+        say(format_args!("warning: {warning}"));
     }
     Ok(plan)
 }
@@ -131,7 +132,7 @@ pub fn dry_run(output: Output, file: &str) -> Result<(), Failure> {
         Ok(plan) if output.is_json() => print_json(&valid(&source, &plan)),
         Ok(plan) => {
             for warning in warnings(&source, &plan) {
-                eprintln!("warning: {warning}");
+                say(format_args!("warning: {warning}"));
             }
             print(&lines(&summary_lines(&plan)))
         }

@@ -9,6 +9,7 @@ use super::bar::Bar;
 use super::context::{Context, patiently};
 use super::failure::Failure;
 use crate::client::Client;
+use crate::say::say;
 use crate::spec::{Plan, PlannedJob};
 use crate::wire::WorkflowId;
 use crate::wire::files::{FileModel, FilesModel};
@@ -43,7 +44,9 @@ pub async fn create(context: &Context, plan: Plan, monitor: bool) -> Result<Work
     };
     if let Err(failure) = result {
         if let Err(error) = patiently(|| client.delete_workflow(id)).await {
-            eprintln!("warning: workflow {id} is incomplete and could not be deleted: {error}");
+            say(format_args!(
+                "warning: workflow {id} is incomplete and could not be deleted: {error}"
+            ));
         }
         return Err(failure);
     }

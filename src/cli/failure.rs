@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::client::ClientError;
 use crate::runner::RunnerError;
+use crate::say::say;
 use crate::spec::SpecErrors;
 
 /// The command ran, and something went wrong.
@@ -95,7 +96,7 @@ impl From<RunnerError> for Failure {
 impl From<SpecErrors> for Failure {
     /// The mistakes themselves say where they are; a word before them would only hide that.
     fn from(errors: SpecErrors) -> Self {
-        eprintln!("{errors}");
+        say(errors);
         Self::silent(FAILED)
     }
 }

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::standalone::StandaloneArgs;
 use super::start;
 use crate::runner::{self, Ending, Progress, RunOutcome, RunnerConfig};
+use crate::say::say;
 use crate::spec::{Plan, parse_duration};
 use crate::wire::WorkflowId;
 
@@ -199,7 +200,7 @@ async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Fai
     let jobs = plan.jobs.len();
     let id = create::create(context, plan, args.create).await?;
     if !args.quiet {
-        eprintln!("{}", created_message(id, jobs));
+        say(created_message(id, jobs));
     }
     start::start(context, id, false).await?;
     Ok(id)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::failure::Failure;
+use crate::say::say;
 use crate::server::{self, RunningServer, ServerConfig};
 use crate::wire::BASE_PATH;
 
@@ -75,11 +76,11 @@ impl Standalone {
                 .hint("name another database with --db")
         })?;
         let standalone = Self { server };
-        eprintln!(
+        say(format_args!(
             "Started standalone torc-server on {} (db: {})",
             standalone.url(),
             database.display()
-        );
+        ));
         Ok(standalone)
     }
 

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::RunOutcome;
+use crate::say::say;
 
 /// Time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -79,7 +80,7 @@ impl Display {
     pub(super) fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.println(message),
-            None if self.lines => eprintln!("{message}"),
+            None if self.lines => say(message),
             None => {}
         }
     }
@@ -93,11 +94,11 @@ impl Display {
         } else if self.lines && Instant::now() >= self.next_line {
             self.next_line = Instant::now() + LINE_EVERY;
             let Extent { total, done } = extent;
-            eprintln!(
+            say(format_args!(
                 "{} of {total} jobs have ended, {}",
                 done.min(total),
                 tally(running, outcome)
-            );
+            ));
         }
     }
 

@@ -1,98 +1,12 @@
 //! The `torc` commands as a user meets them: what they print, and how they exit.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::process::{ServerProcess, torc};
+use crate::support::process::Answer;
 use crate::support::root;
-
-/// A user with a directory of their own, and perhaps a server.
-struct User {
-    directory: TempDir,
-    server: Option<ServerProcess>,
-}
-
-/// What a command answered.
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl User {
-    fn alone() -> Self {
-        Self {
-            directory: TempDir::new().unwrap(),
-            server: None,
-        }
-    }
-
-    fn with_server() -> Self {
-        let directory = TempDir::new().unwrap();
-        let server = ServerProcess::start(directory.path(), &[]);
-        Self {
-            directory,
-            server: Some(server),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn url(&self) -> String {
-        // Without a server: a port that nobody serves.
-        let port = self.server.as_ref().map_or(1, ServerProcess::port);
-        format!("http://127.0.0.1:{port}")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = torc();
-        command
-            .current_dir(self.path())
-            .env("TORC_API_URL", self.url())
-            .env("USER", "ada")
-            .args(arguments)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn torc(&self, arguments: &[&str]) -> Answer {
-        Answer::of(self.command(arguments).output().unwrap())
-    }
-
-    /// Runs a command that must succeed, and answers what it printed.
-    fn good(&self, arguments: &[&str]) -> String {
-        let answer = self.torc(arguments);
-        let Answer { code, out, err } = answer;
-        assert_eq!(code, Some(0), "torc {arguments:?}\n{out}\n{err}");
-        out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let out = self.good(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Answer {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
+use crate::support::user::{User, closed_pipe};
 
 fn example(name: &str) -> String {
     root().join("examples").join(name).display().to_string()
@@ -366,13 +280,27 @@ fn a_reader_that_has_enough_is_no_error() {
     spec += "- {name: 'a_job_with_a_name_{i}', command: 'true', use_parameters: [i]}\n";
     let file = user.write("many.yaml", &spec);
     user.good(&["create", &file]);
-    let mut child = user
-        .command(&["jobs", "list", "1"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let Answer { code, err, .. } = Answer::of(child.wait_with_output().unwrap());
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let answer = user.torc_to(&["jobs", "list", "1"], closed_pipe());
+    assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
+}
+
+/// What is left to do is done, and the exit code tells of it.
+#[test]
+fn a_reader_that_has_enough_hides_no_verdict() {
+    let user = User::with_server();
+    let file = user.write("two.yaml", TWO_JOBS);
+    let strict = user.torc_to(&["run", &file, "--fail-on-job-failure"], closed_pipe());
+    assert_eq!(strict.code, Some(1), "{}", strict.err);
+    for _ in 0..2 {
+        user.good(&["create", &file]);
+    }
+    let deleted = user.torc_to(&["delete", "1", "2", "3", "-y"], closed_pipe());
+    assert_eq!((deleted.code, deleted.err.as_str()), (Some(0), ""));
+    assert_eq!(
+        user.json(&["workflows", "list"])["items"],
+        Value::Array(vec![])
+    );
+    let bad = user.write("bad.yaml", "name: bad\n");
+    let told = user.torc_to(&["create", "--dry-run", "--json", &bad], closed_pipe());
+    assert_eq!(told.code, Some(1));
 }

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::too_many_lines,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
@@ -24,3 +25,4 @@ mod telemetry;
 mod telemetry_console;
 mod tidy;
 mod transcript;
+mod worker_misfortune;

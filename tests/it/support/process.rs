@@ -134,6 +134,116 @@ impl Drop for ServerProcess {
     }
 }
 
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs a command to its end, at most as long as nothing hangs.
+pub fn output_bounded(command: &mut Command) -> Answer {
+    output_to(command, Stdio::piped(), Stdio::piped())
+}
+
+/// The same with standard output and standard error as given; what is no pipe to here
+/// is empty in the answer.
+pub fn output_to(command: &mut Command, out: impl Into<Stdio>, err: impl Into<Stdio>) -> Answer {
+    let mut child = command.stdout(out).stderr(err).spawn().unwrap();
+    let out = child.stdout.take().map(whole);
+    let err = child.stderr.take().map(whole);
+    let status = wait_bounded(&mut child);
+    let text = |whole: Option<Receiver<String>>| {
+        whole.map_or_else(String::new, |text| text.recv_timeout(HANG).unwrap())
+    };
+    Answer {
+        code: status.code(),
+        out: text(out),
+        err: text(err),
+    }
+}
+
+/// All of a stream, once it has ended.
+fn whole(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text);
+        let _ = sender.send(text);
+    });
+    receiver
+}
+
+/// A `torc run` that goes on while the test does; it is killed when dropped.
+pub struct Worker {
+    child: Child,
+    stderr: Receiver<String>,
+    stdout: Receiver<String>,
+}
+
+impl Worker {
+    /// Starts a prepared command.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        Self {
+            child,
+            stderr,
+            stdout,
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until standard error has a line with `part`, and answers it.
+    pub fn wait_for_log(&self, part: &str) -> String {
+        wait_for(&self.stderr, part)
+    }
+
+    /// Waits for its end, and answers what it said that nobody has heard yet.
+    pub fn finish(mut self) -> Answer {
+        let code = wait_bounded(&mut self.child).code();
+        let rest = |lines: &Receiver<String>| {
+            let lines = std::iter::from_fn(|| lines.recv_timeout(HANG).ok());
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        Answer {
+            code,
+            out: rest(&self.stdout),
+            err: rest(&self.stderr),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Sends a signal by name to a process this test started.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill")
