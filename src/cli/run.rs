@@ -183,14 +183,7 @@ fn ending(outcome: &RunOutcome) -> &'static str {
 /// The workflow to work on, created and started as far as it needs to be.
 async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Failure> {
     if let Some(id) = args.id() {
-        if context
-            .client
-            .is_workflow_uninitialized(id)
-            .await?
-            .is_uninitialized
-        {
-            start::start(context, id, false).await?;
-        }
+        start::start_if_nobody_has(context, id).await?;
         return Ok(id);
     }
     let plan = match args.plan.take() {
@@ -202,7 +195,7 @@ async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Fai
     if !args.quiet {
         say(created_message(id, jobs));
     }
-    start::start(context, id, false).await?;
+    start::start_if_nobody_has(context, id).await?;
     Ok(id)
 }
 

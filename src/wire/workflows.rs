@@ -196,6 +196,9 @@ pub struct InitializeJobsQuery {
     /// Leave jobs alone that have been initialized already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_uninitialized: Option<bool>,
+    /// Ours, additive: do nothing at all if a job has been initialized already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_uninitialized: Option<bool>,
     /// Accepted, without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_ephemeral_user_data: Option<bool>,
@@ -210,6 +213,9 @@ pub struct ResetStatusQuery {
     /// Even while jobs run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
+    /// Ours, additive: do nothing at all if a job has been initialized already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_uninitialized: Option<bool>,
 }
 
 /// Puts a workflow away, or takes it out again.

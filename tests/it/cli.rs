@@ -158,7 +158,7 @@ fn a_workflow_can_be_started_again_but_not_under_its_workers() {
     let status = user.json(&["status", "1"]);
     assert_eq!(status["is_canceled"], false);
     assert_eq!(status["jobs_by_status"]["ready"], 1);
-    assert_eq!(user.json(&["workflows", "get", "1"])["run_id"], 1);
+    assert_eq!(user.json(&["workflows", "get", "1"])["run_id"], 2);
 }
 
 #[test]
