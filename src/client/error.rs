@@ -92,6 +92,11 @@ impl ClientError {
         }
     }
 
+    /// Whether the server refused because the workflow is in another run than the request.
+    pub fn says_other_run(&self) -> bool {
+        matches!(self, Self::Api { message, .. } if message.contains("Run ID mismatch"))
+    }
+
     pub(super) fn bad_url(url: &str, reason: String) -> Self {
         Self::BadUrl {
             url: url.to_owned(),

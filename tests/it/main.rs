@@ -26,3 +26,5 @@ mod telemetry_console;
 mod tidy;
 mod transcript;
 mod worker_misfortune;
+mod worker_runs;
+mod worker_stops;

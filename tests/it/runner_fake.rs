@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -26,8 +27,11 @@ use torc_server::wire::jobs::{
     JobModel,
 };
 use torc_server::wire::resource_requirements::ResourceRequirementsModel;
-use torc_server::wire::workflows::{IsCompleteResponse, WorkflowModel};
-use torc_server::wire::{BASE_PATH, IDEMPOTENCY_KEY, JobStatus};
+use torc_server::wire::workflows::{
+    InitializeJobsQuery, IsCompleteResponse, IsUninitializedResponse, JobStatusCounts,
+    ResetStatusQuery, WorkflowModel, WorkflowStatusResponse,
+};
+use torc_server::wire::{API_VERSION, BASE_PATH, IDEMPOTENCY_KEY, JobStatus};
 
 /// Everything the fake knows.
 #[derive(Default)]
@@ -46,6 +50,8 @@ pub struct World {
     pub claims: u32,
     /// One answer in so many is lost after its effect; 0: none.
     pub lose_one_in: u8,
+    /// Whoever asks whether the workflow was started is answered so much later.
+    pub slow_to_say: Duration,
     claims_by_key: HashMap<String, Vec<i64>>,
 }
 
@@ -63,6 +69,10 @@ impl World {
             .iter()
             .filter(|job| job.status == Some(status))
             .count()
+    }
+
+    fn is_uninitialized(&self) -> bool {
+        self.count(JobStatus::Uninitialized) == self.jobs.len()
     }
 
     fn release(&mut self) {
@@ -130,6 +140,23 @@ impl Fake {
             job.resource_requirements_id = Some(1);
         }
         world.release();
+        Self::serve(world).await
+    }
+
+    /// Serves `jobs` of a workflow that nobody has started.
+    pub async fn unstarted(jobs: Vec<JobModel>) -> (Self, Client) {
+        let (fake, client) = Self::start(jobs).await;
+        {
+            let mut world = fake.world();
+            world.workflow.run_id = Some(0);
+            for job in &mut world.jobs {
+                job.status = Some(JobStatus::Uninitialized);
+            }
+        }
+        (fake, client)
+    }
+
+    async fn serve(world: World) -> (Self, Client) {
         let fake = Self {
             world: Arc::new(Mutex::new(world)),
             events: broadcast::Sender::new(1000),
@@ -160,7 +187,13 @@ impl Fake {
 fn routes(fake: Fake) -> Router {
     Router::new()
         .route("/workflows/1", get(workflow))
+        .route("/version", get(version))
         .route("/workflows/1/is_complete", get(is_complete))
+        .route("/workflows/1/is_uninitialized", get(is_uninitialized))
+        .route("/workflows/1/required_existing_files", get(no_files))
+        .route("/workflows/1/reset_status", post(reset))
+        .route("/workflows/1/initialize_jobs", post(initialize))
+        .route("/workflows/1/status", get(status))
         .route("/workflows/1/claim_next_jobs", post(claim_next))
         .route(
             "/workflows/1/claim_jobs_based_on_resources/{limit}",
@@ -204,6 +237,67 @@ async fn workflow(State(fake): State<Fake>) -> Json<WorkflowModel> {
     Json(fake.world().workflow.clone())
 }
 
+async fn version() -> Json<serde_json::Value> {
+    Json(json!({"version": "fake", "api_version": API_VERSION}))
+}
+
+async fn no_files() -> Json<serde_json::Value> {
+    Json(json!({"files": []}))
+}
+
+async fn is_uninitialized(State(fake): State<Fake>) -> Json<IsUninitializedResponse> {
+    let is_uninitialized = fake.world().is_uninitialized();
+    let slow = fake.world().slow_to_say;
+    tokio::time::sleep(slow).await;
+    Json(IsUninitializedResponse { is_uninitialized })
+}
+
+async fn reset(State(fake): State<Fake>, Query(query): Query<ResetStatusQuery>) -> Response {
+    let mut world = fake.world();
+    let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
+    if !skips {
+        if world.count(JobStatus::Pending) + world.count(JobStatus::Running) > 0 {
+            return refuse("Cannot reset workflow status: jobs are currently running");
+        }
+        world.workflow.run_id = world.workflow.run_id.map(|run| run + 1);
+    }
+    Json(world.workflow.clone()).into_response()
+}
+
+/// As the contract has it: without `if_uninitialized` jobs at work become ready again.
+async fn initialize(
+    State(fake): State<Fake>,
+    Query(query): Query<InitializeJobsQuery>,
+) -> Json<serde_json::Value> {
+    let mut world = fake.world();
+    let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
+    if !skips {
+        for job in &mut world.jobs {
+            job.status = match job.status {
+                Some(JobStatus::Uninitialized) => Some(JobStatus::Blocked),
+                Some(JobStatus::Pending | JobStatus::Running) => Some(JobStatus::Ready),
+                other => other,
+            };
+        }
+        world.release();
+        fake.tell("workflow_started");
+    }
+    Json(json!({"message": "Initialized job status"}))
+}
+
+async fn status(State(fake): State<Fake>) -> Json<WorkflowStatusResponse> {
+    let world = fake.world();
+    let count = |status| world.count(status) as i64;
+    Json(WorkflowStatusResponse {
+        total_jobs: world.jobs.len() as i64,
+        jobs_by_status: JobStatusCounts {
+            completed: count(JobStatus::Completed),
+            ..JobStatusCounts::default()
+        },
+        ..WorkflowStatusResponse::default()
+    })
+}
+
 async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
     let world = fake.world();
     let is_canceled = world.workflow.is_canceled == Some(true);
@@ -239,8 +333,11 @@ async fn claim_fitting(
     Json(world.claim(fitting as usize, key_of(&headers)))
 }
 
-async fn start(State(fake): State<Fake>, Path((id, _, node)): Path<(i64, i64, i64)>) -> Response {
+async fn start(State(fake): State<Fake>, Path((id, run, node)): Path<(i64, i64, i64)>) -> Response {
     let mut world = fake.world();
+    if world.workflow.run_id != Some(run) {
+        return refuse("Run ID mismatch");
+    }
     match world.status(id) {
         JobStatus::Running if world.job(id).compute_node_id == Some(node) => {}
         JobStatus::Pending => {

@@ -178,7 +178,7 @@ fn whole(mut stream: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// A `torc run` that goes on while the test does; it is killed when dropped.
+/// A `torc run` that goes on while the test does; it is ended when dropped.
 pub struct Worker {
     child: Child,
     stderr: Receiver<String>,
@@ -224,7 +224,12 @@ impl Worker {
 
     /// Waits for its end, and answers what it said that nobody has heard yet.
     pub fn finish(mut self) -> Answer {
-        let code = wait_bounded(&mut self.child).code();
+        let start = Instant::now();
+        while self.is_running() {
+            assert!(start.elapsed() < HANG, "the worker did not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let code = self.child.wait().unwrap().code();
         let rest = |lines: &Receiver<String>| {
             let lines = std::iter::from_fn(|| lines.recv_timeout(HANG).ok());
             lines.collect::<Vec<_>>().join("\n")
@@ -239,6 +244,13 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // Twice: the second one kills its jobs, which would outlive it else.
+        for _ in 0..2 {
+            if self.is_running() {
+                self.signal("TERM");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
