@@ -22,6 +22,7 @@ mod table;
 mod workflows;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -51,6 +52,9 @@ Examples:
   torc create workflow.yaml              on the server at --url
   torc run 1                             be a worker; start as many as you like
   torc status 1";
+
+/// How long tasks that nobody waits for any more may take to end.
+const LAST_TASKS: Duration = Duration::from_millis(500);
 
 /// Runs large computational workflows.
 #[derive(Debug, Parser)]
@@ -179,7 +183,10 @@ impl Cli {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        runtime.block_on(with_server(globals, standalone, output, command))
+        let result = runtime.block_on(with_server(globals, standalone, output, command));
+        // A name that is still being looked up must not keep the command.
+        runtime.shutdown_timeout(LAST_TASKS);
+        result
     }
 }
 
@@ -216,6 +223,9 @@ async fn on_server(
         output,
         user: user_name(),
     };
+    if matches!(command, Command::Run(_)) {
+        context.await_server().await?;
+    }
     if !skip_version_check {
         context.check_version().await?;
     }

@@ -16,6 +16,7 @@ mod hearing;
 mod job_process;
 mod launch;
 mod machine;
+mod misfits;
 mod new_run;
 mod outcome;
 mod outputs;
@@ -212,6 +213,9 @@ async fn prepare(
         .run(|| client.create_compute_node(&node))
         .await
         .map_err(RunnerError::server("register this machine"))?;
+    if config.max_parallel_jobs.is_none() {
+        misfits::warn(client, &node).await;
+    }
     let shop = open_shop(config, &workflow, &node, &output_dir, stdio);
     let foreman = hire(config, &workflow, &node, shop, begin);
     Ok((foreman, node))

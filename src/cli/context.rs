@@ -1,18 +1,21 @@
 //! What every command has at hand: the server, the form of the output, the user.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::failure::Failure;
 use super::output::Output;
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, RetryPolicy};
 use crate::say::say;
 use crate::wire::workflows::{ListWorkflowsQuery, WorkflowModel};
 use crate::wire::{API_VERSION, WorkflowId};
 
 /// How long a server that is too busy is asked again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a worker waits for a server that does not answer yet.
+const AT_START: RetryPolicy = RetryPolicy::lasting(Duration::from_secs(5));
 
 /// What every command has at hand.
 #[derive(Debug, Clone)]
@@ -34,8 +37,8 @@ impl Context {
     pub async fn check_version(&self) -> Result<(), Failure> {
         let version = match self.client.get_version().await {
             Ok(version) => version,
-            Err(ClientError::Connect { reason, .. }) => {
-                return Err(Failure::unreachable(self.client.base_url(), &reason));
+            Err(ClientError::Connect { url, reason }) => {
+                return Err(Failure::unreachable(&url, &reason));
             }
             // The command itself will say more about it than this check could.
             Err(_) => return Ok(()),
@@ -48,6 +51,30 @@ impl Context {
             ));
         }
         Ok(())
+    }
+
+    /// Waits a little for a server that does not answer yet: workers are often started
+    /// together with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it does not come.
+    pub async fn await_server(&self) -> Result<(), Failure> {
+        let told = Cell::new(false);
+        let ask = || async {
+            let answer = self.client.get_version().await;
+            let late = answer.as_ref().is_err_and(ClientError::is_transient);
+            if late && !told.replace(true) {
+                let url = self.client.base_url();
+                say(format_args!("waiting for the server at {url}"));
+            }
+            answer
+        };
+        match AT_START.run(ask).await {
+            Err(ClientError::Connect { url, reason }) => Err(Failure::unreachable(&url, &reason)),
+            // What else is wrong the command itself will say better.
+            _ => Ok(()),
+        }
     }
 
     /// The workflow that is meant: the one named, else the user's newest.
@@ -133,6 +160,19 @@ where
             answer => return answer,
         }
     }
+}
+
+/// Calls again also while the server cannot be reached, though not for as long. Only for
+/// what may be done twice.
+///
+/// # Errors
+///
+/// The last error.
+pub async fn insistently<T, F>(call: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    patiently(|| AT_START.run(&call)).await
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::creation;
 use super::failure::Failure;
 use super::output::{Output, count, print, print_json};
 use super::table::lines;
+use crate::runner::Signals;
 use crate::say::say;
 use crate::spec::{self, Plan, Source, SpecErrors};
 use crate::wire::WorkflowId;
@@ -65,7 +66,8 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
         None => load(&args.file)?,
     };
     let jobs = plan.jobs.len();
-    let id = create(context, plan, args.options).await?;
+    let mut signals = listen()?;
+    let id = create(context, plan, args.options, &mut signals).await?;
     let message = created_message(id, jobs);
     let answer = json!({
         "workflow_id": id,
@@ -90,8 +92,18 @@ pub async fn create(
     context: &Context,
     plan: Plan,
     options: CreateOptions,
+    signals: &mut Signals,
 ) -> Result<WorkflowId, Failure> {
-    creation::create(context, plan, !options.no_resource_monitoring).await
+    creation::create(context, plan, !options.no_resource_monitoring, signals).await
+}
+
+/// Listens for signals, once for all that a command does.
+///
+/// # Errors
+///
+/// [`Failure`] if the operating system refuses.
+pub fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|error| Failure::new(format!("cannot listen for signals: {error}")))
 }
 
 /// Reads a spec and tells its warnings.

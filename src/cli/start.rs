@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::context::{Context, patiently};
+use super::context::{Context, insistently, patiently};
 use super::failure::Failure;
 use super::output::count;
 use super::paging::{self, ListArgs};
@@ -104,7 +104,7 @@ pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<()
         return Ok(());
     }
     check_files(client, id).await?;
-    let workflow = client.get_workflow(id).await?;
+    let workflow = insistently(|| client.get_workflow(id)).await?;
     if workflow.run_id.unwrap_or_default() == 0 && is_uninitialized(client, id).await? {
         let query = ResetStatusQuery {
             force: None,
@@ -124,7 +124,8 @@ pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<()
 }
 
 async fn is_uninitialized(client: &Client, id: WorkflowId) -> Result<bool, ClientError> {
-    Ok(client.is_workflow_uninitialized(id).await?.is_uninitialized)
+    let answer = insistently(|| client.is_workflow_uninitialized(id)).await?;
+    Ok(answer.is_uninitialized)
 }
 
 /// Missing files named in the message.
@@ -132,7 +133,9 @@ const NAMED: usize = 10;
 
 /// Refuses to start what would fail at once: no job makes these files, and they do not exist.
 async fn check_files(client: &Client, id: WorkflowId) -> Result<(), Failure> {
-    let required = client.list_required_existing_files(id).await?.files;
+    let required = insistently(|| client.list_required_existing_files(id))
+        .await?
+        .files;
     if required.is_empty() {
         return Ok(());
     }

@@ -268,7 +268,7 @@ fn a_server_that_is_not_there_exits_with_1_and_advice() {
     let expected = "error: cannot reach the server at http://127.0.0.1:1/torc-service/v1: ";
     assert!(err.starts_with(expected), "{err}");
     assert!(
-        err.contains("torc-server run") && err.contains("--standalone"),
+        err.contains("torc-server run") && err.contains("`torc -s COMMAND`"),
         "{err}"
     );
 }

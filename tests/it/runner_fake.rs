@@ -52,6 +52,8 @@ pub struct World {
     pub lose_one_in: u8,
     /// Whoever asks whether the workflow was started is answered so much later.
     pub slow_to_say: Duration,
+    /// How often that was asked.
+    pub asked: u32,
     claims_by_key: HashMap<String, Vec<i64>>,
 }
 
@@ -246,8 +248,11 @@ async fn no_files() -> Json<serde_json::Value> {
 }
 
 async fn is_uninitialized(State(fake): State<Fake>) -> Json<IsUninitializedResponse> {
-    let is_uninitialized = fake.world().is_uninitialized();
-    let slow = fake.world().slow_to_say;
+    let (is_uninitialized, slow) = {
+        let mut world = fake.world();
+        world.asked += 1;
+        (world.is_uninitialized(), world.slow_to_say)
+    };
     tokio::time::sleep(slow).await;
     Json(IsUninitializedResponse { is_uninitialized })
 }

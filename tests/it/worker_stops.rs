@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::process::Answer;
+use crate::support::process::{Answer, Worker};
 use crate::support::user::User;
 
 /// The process that does the work is not the one that `bash -c` became, and needs a
@@ -118,7 +118,7 @@ fn nohup_means_what_it_says() {
     nohup
         .current_dir(user.path())
         .env("TORC_API_URL", user.url());
-    let worker = crate::support::process::Worker::start(nohup);
+    let worker = Worker::start(nohup);
     user.wait_for_file("started");
     worker.signal("HUP");
     worker.signal("TERM");
