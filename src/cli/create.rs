@@ -10,7 +10,7 @@ use super::output::{Output, count, print, print_json};
 use super::table::lines;
 use crate::runner::Signals;
 use crate::say::say;
-use crate::spec::{self, Plan, Source, SpecErrors};
+use crate::spec::{self, Plan, Problem, Source, SpecErrors};
 use crate::wire::WorkflowId;
 
 /// What `torc create` takes.
@@ -114,16 +114,28 @@ pub fn listen() -> Result<Signals, Failure> {
 pub fn load(file: &str) -> Result<Plan, Failure> {
     let source = Source::from_argument(file);
     let plan = spec::load(&source)?;
-    for warning in warnings(&source, &plan) {
-        say(format_args!("warning: {warning}"));
-    }
+    tell(&warnings(&source.label(), &plan.summary.warnings));
     Ok(plan)
 }
 
-fn warnings(source: &Source, plan: &Plan) -> Vec<String> {
-    let label = source.label();
-    let warnings = plan.summary.warnings.iter();
+/// Warnings shown before the rest is only counted, as with mistakes.
+const SHOWN: usize = 50;
+
+/// Tells warnings.
+pub fn tell(warnings: &[String]) {
+    for warning in warnings.iter().take(SHOWN) {
+        say(format_args!("warning: {warning}"));
+    }
+    if warnings.len() > SHOWN {
+        let more = warnings.len() - SHOWN;
+        say(format_args!("... and {more} more warnings"));
+    }
+}
+
+/// Warnings about a source of this name, a line each.
+pub fn warnings(label: &str, warnings: &[Problem]) -> Vec<String> {
     warnings
+        .iter()
         .map(|warning| {
             let (line, column) = (warning.line, warning.column);
             let help = warning.help.as_ref();
@@ -143,9 +155,7 @@ pub fn dry_run(output: Output, file: &str) -> Result<(), Failure> {
     match spec::load(&source) {
         Ok(plan) if output.is_json() => print_json(&valid(&source, &plan)),
         Ok(plan) => {
-            for warning in warnings(&source, &plan) {
-                say(format_args!("warning: {warning}"));
-            }
+            tell(&warnings(&source.label(), &plan.summary.warnings));
             print(&lines(&summary_lines(&plan)))
         }
         Err(errors) if output.is_json() => {
@@ -200,7 +210,7 @@ fn valid(source: &Source, plan: &Plan) -> serde_json::Value {
     json!({
         "valid": true,
         "errors": [],
-        "warnings": warnings(source, plan),
+        "warnings": warnings(&source.label(), &plan.summary.warnings),
         "summary": summary,
     })
 }
@@ -218,6 +228,6 @@ fn invalid(errors: &SpecErrors) -> serde_json::Value {
     json!({
         "valid": false,
         "errors": lines.collect::<Vec<_>>(),
-        "warnings": [],
+        "warnings": warnings(&errors.source, &errors.warnings),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::create::{tell, warnings};
 use crate::client::ClientError;
 use crate::runner::RunnerError;
 use crate::say::say;
@@ -119,6 +120,7 @@ impl From<RunnerError> for Failure {
 impl From<SpecErrors> for Failure {
     /// The mistakes themselves say where they are; a word before them would only hide that.
     fn from(errors: SpecErrors) -> Self {
+        tell(&warnings(&errors.source, &errors.warnings));
         say(errors);
         Self::silent(FAILED)
     }

@@ -104,6 +104,52 @@ fn a_bad_spec_creates_nothing_and_exits_with_1() {
     );
 }
 
+/// In every format a mistake has its line and column, and warnings are told with it.
+#[test]
+fn mistakes_have_their_place_in_every_format() {
+    let user = User::alone();
+    for (name, text, told) in [
+        (
+            "a.json",
+            "{\"name\": \"n\",\n \"jobs\": [{\"name\": \"a\", \"command\": 1}]}",
+            "a.json:2:36: `command` must be a string, this is an integer",
+        ),
+        (
+            "b.json",
+            "{\"name\": \"n\",\n  // a comment\n \"jobs\": []}",
+            "b.json:2:3: not valid JSON",
+        ),
+        (
+            "c.json5",
+            "{name: 'n',\n jobs: [\n  {name: 'a', comand: 'c'}]}",
+            "c.json5:3:15: unknown key `comand` in a job",
+        ),
+        (
+            "d.json5",
+            "{name: 'n',\n jobs: [{name: 'a' command: 'c'}]}",
+            "d.json5:2:",
+        ),
+        (
+            "e.yaml",
+            "name: n\nenable_ro_crate: true\njobs: 3\n",
+            "warning: e.yaml:2:18: `enable_ro_crate` has no effect",
+        ),
+        (
+            "e.yaml",
+            "name: n\nenable_ro_crate: true\njobs: 3\n",
+            "e.yaml:3:7: `jobs`",
+        ),
+    ] {
+        user.write(name, text);
+        let Answer { code, err, .. } = user.torc(&["create", "--dry-run", name]);
+        assert_eq!(code, Some(1), "{name}: {err}");
+        assert!(err.contains(told), "{name}: {err}");
+    }
+    let told = user.torc(&["create", "--dry-run", "--json", "e.yaml"]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
+}
+
 #[test]
 fn a_failed_job_fails_the_command_only_when_asked() {
     let user = User::with_server();
