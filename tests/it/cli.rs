@@ -186,10 +186,8 @@ fn a_workflow_can_be_started_again_but_not_under_its_workers() {
     );
     user.good(&["create", &file]);
     user.good(&["workflows", "start", "1"]);
-    let mut worker = user.command(&["run", "1", "-q"]).spawn().unwrap();
-    while user.json(&["status", "1"])["jobs_by_status"]["running"] != 1 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let worker = user.worker(&["1", "-q"]);
+    user.wait_for_jobs("1", "running", 1);
     let refused = user.torc(&["workflows", "start", "1"]);
     assert_eq!(refused.code, Some(1));
     assert!(
@@ -198,7 +196,7 @@ fn a_workflow_can_be_started_again_but_not_under_its_workers() {
         refused.err
     );
     assert_eq!(user.good(&["cancel", "1", "-y"]), "Canceled workflow 1\n");
-    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    assert_eq!(worker.finish().code, Some(0));
     assert_eq!(user.json(&["status", "1"])["is_canceled"], true);
     user.good(&["workflows", "start", "1"]);
     let status = user.json(&["status", "1"]);

@@ -45,9 +45,13 @@ pub struct World {
     /// How often each job was started, by somebody who did not repeat himself.
     pub starts: HashMap<i64, u32>,
     pub results: Vec<JobCompletionEntry>,
-    /// The largest number of jobs seen running at once.
-    pub most_running: usize,
     pub claims: u32,
+    /// Claims wait until this ends.
+    pub claims_held: bool,
+    /// How often somebody was told that the workflow is canceled.
+    pub told_of_cancel: u32,
+    /// No events are sent.
+    pub silent: bool,
     /// One answer in so many is lost after its effect; 0: none.
     pub lose_one_in: u8,
     /// Whoever asks whether the workflow was started is answered so much later.
@@ -179,6 +183,13 @@ impl Fake {
 
     /// Sends an event to all streams.
     pub fn tell(&self, kind: &str) {
+        self.tell_of(kind, self.world().silent);
+    }
+
+    fn tell_of(&self, kind: &str, silent: bool) {
+        if silent {
+            return;
+        }
         let data = json!({
             "workflow_id": 1, "timestamp": 0, "event_type": kind, "severity": "debug", "data": {},
         });
@@ -285,7 +296,7 @@ async fn initialize(
             };
         }
         world.release();
-        fake.tell("workflow_started");
+        fake.tell_of("workflow_started", world.silent);
     }
     Json(json!({"message": "Initialized job status"}))
 }
@@ -304,8 +315,9 @@ async fn status(State(fake): State<Fake>) -> Json<WorkflowStatusResponse> {
 }
 
 async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
-    let world = fake.world();
+    let mut world = fake.world();
     let is_canceled = world.workflow.is_canceled == Some(true);
+    world.told_of_cancel += u32::from(is_canceled);
     let ended = world
         .jobs
         .iter()
@@ -316,11 +328,19 @@ async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
     })
 }
 
+/// Waits as long as claims are held.
+async fn claims_allowed(fake: &Fake) {
+    while fake.world().claims_held {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn claim_next(
     State(fake): State<Fake>,
     Query(query): Query<ClaimNextQuery>,
     headers: HeaderMap,
 ) -> Json<ClaimResponse> {
+    claims_allowed(&fake).await;
     Json(
         fake.world()
             .claim(query.limit.unwrap() as usize, key_of(&headers)),
@@ -333,6 +353,7 @@ async fn claim_fitting(
     headers: HeaderMap,
     Json(offer): Json<ComputeNodesResources>,
 ) -> Json<ClaimResponse> {
+    claims_allowed(&fake).await;
     let mut world = fake.world();
     let fitting = (offer.num_cpus / world.cpus_per_job).min(limit);
     Json(world.claim(fitting as usize, key_of(&headers)))
@@ -349,7 +370,6 @@ async fn start(State(fake): State<Fake>, Path((id, run, node)): Path<(i64, i64, 
             *world.starts.entry(id).or_default() += 1;
             world.job(id).status = Some(JobStatus::Running);
             world.job(id).compute_node_id = Some(node);
-            world.most_running = world.most_running.max(world.count(JobStatus::Running));
         }
         _ => return refuse("the job is not pending"),
     }
@@ -368,7 +388,7 @@ async fn complete(
             world.job(id).status = Some(entry.status);
             world.results.push(entry);
             answer.completed.push(id);
-            fake.tell(&format!("job_{}", world.status(id)));
+            fake.tell_of(&format!("job_{}", world.status(id)), world.silent);
         } else if world.results.contains(&entry) {
             answer.completed.push(id);
         } else {
@@ -382,7 +402,7 @@ async fn complete(
     let ready = world.count(JobStatus::Ready);
     world.release();
     if world.count(JobStatus::Ready) > ready {
-        fake.tell("jobs_ready");
+        fake.tell_of("jobs_ready", world.silent);
     }
     Json(answer)
 }

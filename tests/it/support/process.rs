@@ -56,7 +56,32 @@ impl ServerProcess {
     }
 
     /// Starts a prepared command that prints its port.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::try_spawn(command).unwrap_or_else(|said| panic!("no port was printed:\n{said}"))
+    }
+
+    /// The same on a port that is given, for a server that is to come back there. Whoever
+    /// has it for a moment is waited for.
+    pub fn start_on(directory: &Path, port: u16, arguments: &[&str]) -> Self {
+        let start = Instant::now();
+        loop {
+            let mut command = torc_server();
+            command
+                .current_dir(directory)
+                .args(["run", "--host", "127.0.0.1", "--no-console"])
+                .args(["--port", &port.to_string()])
+                .args(arguments);
+            match Self::try_spawn(command) {
+                Ok(server) => return server,
+                Err(said) if said.contains("cannot listen") && start.elapsed() < HANG => {}
+                Err(said) => panic!("no port was printed:\n{said}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts a prepared command; answers what it said if it ends without a port.
+    fn try_spawn(mut command: Command) -> Result<Self, String> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -67,22 +92,20 @@ impl ServerProcess {
         let stderr = lines(child.stderr.take().unwrap());
         let Ok(first) = stdout.recv_timeout(HANG) else {
             let _ = child.kill();
-            panic!(
-                "no port was printed:\n{}",
-                stderr.iter().collect::<Vec<_>>().join("\n")
-            );
+            let _ = child.wait();
+            return Err(stderr.iter().collect::<Vec<_>>().join("\n"));
         };
         let port = first
             .strip_prefix("TORC_SERVER_PORT=")
             .unwrap_or_else(|| panic!("not the port line: {first}"))
             .parse()
             .unwrap();
-        Self {
+        Ok(Self {
             child,
             port,
             stdout,
             stderr,
-        }
+        })
     }
 
     /// Talks to it.
@@ -132,6 +155,24 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port for a server that is to come back on it: free, and below those that the system
+/// gives to whoever asks for any, so that nobody takes it meanwhile by chance.
+pub fn lasting_port() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let lowest = range.ok().and_then(|range| {
+        let first = range.split_whitespace().next()?;
+        first.parse::<u16>().ok()
+    });
+    let below = lowest.unwrap_or(32768).max(10_001);
+    for _ in 0..1000 {
+        let port = fastrand::u16(10_000..below);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port below {below}");
 }
 
 /// What a command answered.
@@ -220,6 +261,11 @@ impl Worker {
     /// Waits until standard error has a line with `part`, and answers it.
     pub fn wait_for_log(&self, part: &str) -> String {
         wait_for(&self.stderr, part)
+    }
+
+    /// Passes over what it has said until now.
+    pub fn forget_log(&self) {
+        self.stderr.try_iter().for_each(drop);
     }
 
     /// Waits for its end, and answers what it said that nobody has heard yet.
