@@ -45,7 +45,7 @@ const AFTER_HELP: &str = "Exit codes:
   0  the command did what it was asked to
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
-  128 + n  `torc run` was stopped by signal n, `torc create` by Ctrl-C (130)
+  128 + n  `torc run` or `torc create` was stopped by signal n
 
 Examples:
   torc run workflow.yaml --standalone    no server needed

@@ -55,9 +55,9 @@ impl Foreman {
 /// Makes a job ready that waits for this worker; says whether it did.
 ///
 /// Who has a pending job is written nowhere, and in a new run, or after a canceled one,
-/// it may be another worker's by now. Starting it is the one request that only a job's
-/// owner survives: whoever comes second is refused. So the job is started here, which
-/// makes it ours for certain, and then made ready.
+/// it may be another worker's by now. Of several that start a job one wins, and the
+/// others are refused. So the job is started here, which makes it ours for certain, and
+/// then made ready; setting it ready at once might take it from whoever runs it.
 async fn give_back(shop: &Shop, id: JobId) -> Result<bool, ClientError> {
     let key = IdempotencyKey::fresh();
     let attempt = || async {

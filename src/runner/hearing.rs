@@ -144,10 +144,7 @@ impl Foreman {
             + counts.canceled
             + counts.terminated
             + counts.pending_failed;
-        self.extent.total = u64::try_from(status.total_jobs).unwrap_or_default();
-        // Within a run nothing goes backwards: events may have told of more by now.
-        let done = u64::try_from(done).unwrap_or_default();
-        self.extent.done = self.extent.done.max(done);
+        self.extent.counted(status.total_jobs, done);
     }
 
     /// A request failed for good: nothing sensible can follow.

@@ -44,6 +44,15 @@ pub(super) struct Extent {
     pub(super) done: u64,
 }
 
+impl Extent {
+    /// Takes in a count of the whole. Within a run nothing goes backwards: events may have
+    /// told of more than the server had counted.
+    pub(super) fn counted(&mut self, total: i64, done: i64) {
+        self.total = u64::try_from(total).unwrap_or_default();
+        self.done = self.done.max(u64::try_from(done).unwrap_or_default());
+    }
+}
+
 /// Shows the progress.
 pub(super) struct Display {
     bar: Option<ProgressBar>,
@@ -122,4 +131,20 @@ fn tally(running: usize, outcome: &RunOutcome) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent;
+
+    #[test]
+    fn nothing_goes_backwards() {
+        let mut extent = Extent::default();
+        extent.counted(10, 2);
+        extent.done += 3;
+        extent.counted(10, 4);
+        assert_eq!((extent.done, extent.total), (5, 10));
+        extent.counted(12, 7);
+        assert_eq!((extent.done, extent.total), (7, 12));
+    }
 }

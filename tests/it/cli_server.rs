@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use serde_json::json;
+use torc_server::wire::files::FileModel;
 
 use crate::runner_fake::Fake;
-use crate::support::process::{HANG, ServerProcess, Worker, output_bounded, torc_server};
+use crate::support::process::{HANG, ServerProcess, Worker, lasting_port, output_bounded};
 use crate::support::user::{User, wait_until};
 
 const ONE_JOB: &str = "name: one\njobs: [{name: a, command: 'true'}]\n";
@@ -72,22 +73,19 @@ fn a_proxy_is_left_out_where_it_cannot_help_and_named_where_it_does_not() {
 /// Workers are often started together with their server.
 #[test]
 fn a_worker_waits_for_a_server_that_is_just_starting() {
-    let user = User::with_server_of(&["-d", "x.db"]);
+    let mut user = User::alone();
+    let port = lasting_port();
+    let start = |user: &User| ServerProcess::start_on(user.path(), port, &["-d", "x.db"]);
+    user.server = Some(start(&user));
     user.create(ONE_JOB);
-    let port = user.server.as_ref().unwrap().port().to_string();
-    let url = user.url();
-    let User { server, .. } = &user;
-    server.as_ref().unwrap().signal("TERM");
-    let gone = || std::net::TcpStream::connect(url.trim_start_matches("http://")).is_err();
-    wait_until("the server's end", gone);
-    let worker = user.worker(&["1"]);
+    let mut worker = user.command(&["run", "1"]);
+    let server = user.server.take().unwrap();
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+    worker.env("TORC_API_URL", format!("http://127.0.0.1:{port}"));
+    let worker = Worker::start(worker);
     worker.wait_for_log("waiting for the server at");
-    let mut again = torc_server();
-    again
-        .current_dir(user.path())
-        .args(["run", "--host", "127.0.0.1", "--no-console", "-d", "x.db"])
-        .args(["--port", &port]);
-    let _server = ServerProcess::spawn(again);
+    user.server = Some(start(&user));
     let answer = worker.finish();
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.out.contains("1 completed"), "{answer:?}");
@@ -168,4 +166,26 @@ async fn a_signal_before_the_work_begins() {
         worker.finish()
     });
     assert_eq!(ended.await.unwrap().code, Some(130));
+}
+
+/// However many pages of files there are: what is missing is told before the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_files_are_found_on_every_page() {
+    let user = User::alone();
+    let (fake, client) = Fake::unstarted(Vec::new()).await;
+    fake.world().files = (1..=3)
+        .map(|id| FileModel {
+            id: Some(id),
+            workflow_id: 1,
+            name: format!("f{id}"),
+            path: format!("missing{id}.txt"),
+            ..FileModel::default()
+        })
+        .collect();
+    let url = client.base_url().to_owned();
+    let answer = tokio::task::spawn_blocking(move || user.torc(&["run", "1", "--url", &url]));
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    let told = "do not exist: f1 (missing1.txt), f2 (missing2.txt), f3 (missing3.txt)";
+    assert!(answer.err.contains(told), "{answer:?}");
 }

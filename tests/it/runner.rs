@@ -144,6 +144,36 @@ async fn slots_bound_what_runs_at_once() {
     assert!((2..=8).contains(&most_at_once(&directory)));
 }
 
+/// Somebody makes a job ready again while it runs here, and the worker claims it: the
+/// process that runs will do.
+#[tokio::test]
+async fn a_job_that_is_here_is_not_run_a_second_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (ran, go) = (path("ran"), path("go"));
+    let command = format!(
+        "echo x >> {}; while [ ! -e {} ]; do sleep 0.01; done",
+        ran.display(),
+        go.display()
+    );
+    let (fake, client) = Fake::start(vec![job("a", &command)]).await;
+    let worker = task::spawn("worker", finish(config(client, &directory)));
+    wait_for(&ran).await;
+    fake.world().jobs[0].status = Some(JobStatus::Ready);
+    fake.tell("jobs_ready");
+    wait_until(|| fake.world().status(1) == JobStatus::Pending).await;
+    // It has heard of that claim when it sends the next one.
+    let claims = fake.world().claims;
+    fake.tell("jobs_ready");
+    wait_until(|| fake.world().claims > claims).await;
+    std::fs::write(&go, "").unwrap();
+
+    let outcome = worker.await.unwrap().unwrap();
+
+    assert_eq!((outcome.completed, outcome.refused), (1, 0));
+    assert_eq!(std::fs::read_to_string(ran).unwrap(), "x\n");
+}
+
 /// A stream without a word, as behind a proxy that buffers: every two seconds the worker
 /// asks all the same.
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! It knows just what the worker asks, and counts what must not happen: a job that is
 //! started twice, a job that is completed twice.
 
+mod before;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -27,11 +29,8 @@ use torc_server::wire::jobs::{
     JobModel,
 };
 use torc_server::wire::resource_requirements::ResourceRequirementsModel;
-use torc_server::wire::workflows::{
-    InitializeJobsQuery, IsCompleteResponse, IsUninitializedResponse, JobStatusCounts,
-    ResetStatusQuery, WorkflowModel, WorkflowStatusResponse,
-};
-use torc_server::wire::{API_VERSION, BASE_PATH, IDEMPOTENCY_KEY, JobStatus};
+use torc_server::wire::workflows::{IsCompleteResponse, WorkflowModel};
+use torc_server::wire::{BASE_PATH, IDEMPOTENCY_KEY, JobStatus};
 
 /// Everything the fake knows.
 #[derive(Default)]
@@ -198,15 +197,9 @@ impl Fake {
 }
 
 fn routes(fake: Fake) -> Router {
-    Router::new()
+    before::routes()
         .route("/workflows/1", get(workflow))
-        .route("/version", get(version))
         .route("/workflows/1/is_complete", get(is_complete))
-        .route("/workflows/1/is_uninitialized", get(is_uninitialized))
-        .route("/workflows/1/required_existing_files", get(no_files))
-        .route("/workflows/1/reset_status", post(reset))
-        .route("/workflows/1/initialize_jobs", post(initialize))
-        .route("/workflows/1/status", get(status))
         .route("/workflows/1/claim_next_jobs", post(claim_next))
         .route(
             "/workflows/1/claim_jobs_based_on_resources/{limit}",
@@ -248,70 +241,6 @@ fn key_of(headers: &HeaderMap) -> String {
 
 async fn workflow(State(fake): State<Fake>) -> Json<WorkflowModel> {
     Json(fake.world().workflow.clone())
-}
-
-async fn version() -> Json<serde_json::Value> {
-    Json(json!({"version": "fake", "api_version": API_VERSION}))
-}
-
-async fn no_files() -> Json<serde_json::Value> {
-    Json(json!({"files": []}))
-}
-
-async fn is_uninitialized(State(fake): State<Fake>) -> Json<IsUninitializedResponse> {
-    let (is_uninitialized, slow) = {
-        let mut world = fake.world();
-        world.asked += 1;
-        (world.is_uninitialized(), world.slow_to_say)
-    };
-    tokio::time::sleep(slow).await;
-    Json(IsUninitializedResponse { is_uninitialized })
-}
-
-async fn reset(State(fake): State<Fake>, Query(query): Query<ResetStatusQuery>) -> Response {
-    let mut world = fake.world();
-    let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
-    if !skips {
-        if world.count(JobStatus::Pending) + world.count(JobStatus::Running) > 0 {
-            return refuse("Cannot reset workflow status: jobs are currently running");
-        }
-        world.workflow.run_id = world.workflow.run_id.map(|run| run + 1);
-    }
-    Json(world.workflow.clone()).into_response()
-}
-
-/// As the contract has it: without `if_uninitialized` jobs at work become ready again.
-async fn initialize(
-    State(fake): State<Fake>,
-    Query(query): Query<InitializeJobsQuery>,
-) -> Json<serde_json::Value> {
-    let mut world = fake.world();
-    let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
-    if !skips {
-        for job in &mut world.jobs {
-            job.status = match job.status {
-                Some(JobStatus::Uninitialized) => Some(JobStatus::Blocked),
-                Some(JobStatus::Pending | JobStatus::Running) => Some(JobStatus::Ready),
-                other => other,
-            };
-        }
-        world.release();
-        fake.tell_of("workflow_started", world.silent);
-    }
-    Json(json!({"message": "Initialized job status"}))
-}
-
-async fn status(State(fake): State<Fake>) -> Json<WorkflowStatusResponse> {
-    let world = fake.world();
-    let count = |status| world.count(status) as i64;
-    Json(WorkflowStatusResponse {
-        total_jobs: world.jobs.len() as i64,
-        jobs_by_status: JobStatusCounts {
-            completed: count(JobStatus::Completed),
-            ..JobStatusCounts::default()
-        },
-        ..WorkflowStatusResponse::default()
-    })
 }
 
 async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
