@@ -209,13 +209,13 @@ async fn prepare(
             }
         })?;
     let node = describe(config);
+    if config.max_parallel_jobs.is_none() {
+        misfits::warn(client, &node).await;
+    }
     let node = AT_START
         .run(|| client.create_compute_node(&node))
         .await
         .map_err(RunnerError::server("register this machine"))?;
-    if config.max_parallel_jobs.is_none() {
-        misfits::warn(client, &node).await;
-    }
     let shop = open_shop(config, &workflow, &node, &output_dir, stdio);
     let foreman = hire(config, &workflow, &node, shop, begin);
     Ok((foreman, node))

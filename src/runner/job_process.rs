@@ -78,13 +78,15 @@ pub(super) async fn run(
     // The key makes it safe to ask again when the answer was lost: "this node has
     // started it already" then counts as success.
     let key = IdempotencyKey::fresh();
-    let started = shop
-        .retry
-        .run(|| {
-            shop.client
-                .start_job(id, shop.run_id, shop.compute_node_id, Some(&key))
-        })
-        .await;
+    let start = || {
+        shop.client
+            .start_job(id, shop.run_id, shop.compute_node_id, Some(&key))
+    };
+    let started = tokio::select! {
+        started = shop.retry.run(start) => started,
+        // Whether it was started or not: giving it back makes up for both.
+        _ = orders.wait_for(|order| *order != Order::Run) => return JobEnd::Unstarted,
+    };
     let job = match started {
         Ok(now) => as_started(job, now),
         Err(error) if error.is_transient() => return JobEnd::Unreachable(error),
