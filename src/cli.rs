@@ -22,12 +22,14 @@ mod table;
 mod workflows;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::say::say;
 use crate::wire::WorkflowId;
 use context::{Context, user_name};
 use create::CreateArgs;
@@ -43,13 +45,16 @@ const AFTER_HELP: &str = "Exit codes:
   0  the command did what it was asked to
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
-  128 + n  `torc run` was stopped by signal n, `torc create` by Ctrl-C (130)
+  128 + n  `torc run` or `torc create` was stopped by signal n
 
 Examples:
   torc run workflow.yaml --standalone    no server needed
   torc create workflow.yaml              on the server at --url
   torc run 1                             be a worker; start as many as you like
   torc status 1";
+
+/// How long tasks that nobody waits for any more may take to end.
+const LAST_TASKS: Duration = Duration::from_millis(500);
 
 /// Runs large computational workflows.
 #[derive(Debug, Parser)]
@@ -137,7 +142,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             let text = failure.to_string();
             if !text.is_empty() {
-                eprintln!("{text}");
+                say(text);
             }
             ExitCode::from(failure.code)
         }
@@ -178,7 +183,10 @@ impl Cli {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        runtime.block_on(with_server(globals, standalone, output, command))
+        let result = runtime.block_on(with_server(globals, standalone, output, command));
+        // A name that is still being looked up must not keep the command.
+        runtime.shutdown_timeout(LAST_TASKS);
+        result
     }
 }
 
@@ -215,6 +223,9 @@ async fn on_server(
         output,
         user: user_name(),
     };
+    if matches!(command, Command::Run(_)) {
+        context.await_server().await?;
+    }
     if !skip_version_check {
         context.check_version().await?;
     }

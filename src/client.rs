@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod files;
 mod jobs;
+mod proxy;
 mod resource_requirements;
 mod results;
 mod retry;
@@ -42,6 +43,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Client {
     http: reqwest::Client,
     base: Arc<str>,
+    /// The proxy in between.
+    proxy: Option<Arc<str>>,
 }
 
 impl Client {
@@ -53,17 +56,23 @@ impl Client {
     ///
     /// [`ClientError::BadUrl`] if the URL cannot be used.
     pub fn new(base_url: &str) -> Result<Self, ClientError> {
-        let base = checked_base(base_url)?;
-        let http = reqwest::Client::builder()
+        let (base, url) = checked_base(base_url)?;
+        let proxy = proxy::of(&url);
+        let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(30))
-            .user_agent(concat!("torc/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("torc/", env!("CARGO_PKG_VERSION")));
+        if proxy.is_none() {
+            builder = builder.no_proxy();
+        }
+        let http = builder
             .build()
             .map_err(|error| ClientError::bad_url(base_url, error::chain(&error)))?;
         Ok(Self {
             http,
             base: base.into(),
+            proxy: proxy.map(Arc::from),
         })
     }
 
@@ -74,10 +83,14 @@ impl Client {
 
     fn call(&self, method: Method, path: impl Display) -> Call {
         let url = format!("{}{path}", self.base);
+        let through = match &self.proxy {
+            Some(proxy) => format!(" through the proxy {proxy}"),
+            None => String::new(),
+        };
         Call {
-            what: format!("{method} {url}"),
+            what: format!("{method} {url}{through}"),
             request: self.http.request(method, &url),
-            url,
+            server: format!("{}{through}", self.base),
         }
     }
 
@@ -98,8 +111,8 @@ impl Client {
     }
 }
 
-/// The URL without a trailing slash, with the API's path if it had none.
-fn checked_base(base_url: &str) -> Result<String, ClientError> {
+/// The URL without a trailing slash, with the API's path if it had none; as text and read.
+fn checked_base(base_url: &str) -> Result<(String, Url), ClientError> {
     let url = Url::parse(base_url.trim())
         .map_err(|error| ClientError::bad_url(base_url, error.to_string()))?;
     if url.scheme() != "http" {
@@ -107,17 +120,20 @@ fn checked_base(base_url: &str) -> Result<String, ClientError> {
         return Err(ClientError::bad_url(base_url, reason));
     }
     let text = url.as_str().trim_end_matches('/');
-    Ok(if matches!(url.path(), "" | "/") {
+    let text = if matches!(url.path(), "" | "/") {
         format!("{text}{BASE_PATH}")
     } else {
         text.to_owned()
-    })
+    };
+    Ok((text, url))
 }
 
 /// One request in the making.
 struct Call {
+    /// Method, URL and the way there, for errors.
     what: String,
-    url: String,
+    /// The server's URL and the way there, for errors.
+    server: String,
     request: RequestBuilder,
 }
 
@@ -141,17 +157,21 @@ impl Call {
 
     /// Sends the request and reads the whole answer.
     async fn send<T: DeserializeOwned>(self) -> Result<T, ClientError> {
-        let Self { what, url, request } = self;
+        let Self {
+            what,
+            server,
+            request,
+        } = self;
         let response = request
             .timeout(ANSWER_TIMEOUT)
             .send()
             .await
-            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+            .map_err(|error| ClientError::transport(&what, &server, &error))?;
         let response = accepted(&what, response).await?;
         let body = response
             .bytes()
             .await
-            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+            .map_err(|error| ClientError::transport(&what, &server, &error))?;
         serde_json::from_slice(&body).map_err(|error| ClientError::Decode {
             what,
             reason: error.to_string(),
@@ -160,11 +180,15 @@ impl Call {
 
     /// Sends the request and hands out the answer's body as it comes, without a time limit.
     async fn open(self) -> Result<Response, ClientError> {
-        let Self { what, url, request } = self;
+        let Self {
+            what,
+            server,
+            request,
+        } = self;
         let response = request
             .send()
             .await
-            .map_err(|error| ClientError::transport(&what, &url, &error))?;
+            .map_err(|error| ClientError::transport(&what, &server, &error))?;
         accepted(&what, response).await
     }
 }
@@ -223,10 +247,10 @@ mod tests {
     fn a_bare_address_gets_the_usual_path() {
         let usual = "http://localhost:8080/torc-service/v1";
         for given in ["http://localhost:8080", "http://localhost:8080/", usual] {
-            assert_eq!(checked_base(given).unwrap(), usual);
+            assert_eq!(checked_base(given).unwrap().0, usual);
         }
         assert_eq!(
-            checked_base("http://host/other/").unwrap(),
+            checked_base("http://host/other/").unwrap().0,
             "http://host/other"
         );
     }

@@ -12,7 +12,7 @@
 //! | [`runner`] | the worker: child processes | `client`, `wire` |
 //! | [`cli`] | the `torc` commands | `spec`, `client`, `runner`, `wire` |
 //!
-//! `clock`, `shutdown`, `telemetry::task`, `telemetry::phase` and
+//! `clock`, `say`, `shutdown`, `telemetry::task`, `telemetry::phase` and
 //! `telemetry::resource` are leaves: anyone may import them, they import nothing
 //! of ours. `tests/it/tidy.rs` holds this table.
 
@@ -22,9 +22,16 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod runner;
+pub mod say;
+// Not `expect`: whoever takes the line out of there should not have to know of this.
+#[allow(clippy::print_stdout, reason = "programs wait for the snapshot's line")]
 pub mod server;
 pub mod shutdown;
 pub mod spec;
 pub mod store;
+#[allow(
+    clippy::print_stderr,
+    reason = "a thread that must not log says why it ends"
+)]
 pub mod telemetry;
 pub mod wire;

@@ -1,6 +1,5 @@
 //! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
+use torc_server::say::say;
 use torc_server::server::{self, RunningServer, ServerConfig};
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
@@ -45,8 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    // Not `eprintln`, which panics when nobody reads.
-    let _ = writeln!(std::io::stderr(), "torc-server: {error}");
+    say(format_args!("torc-server: {error}"));
     ExitCode::FAILURE
 }
 

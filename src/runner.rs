@@ -9,16 +9,22 @@ mod account;
 mod claimer;
 mod deadline;
 mod foreman;
+mod giving_back;
 mod gpus;
+mod group;
 mod hearing;
 mod job_process;
+mod launch;
 mod machine;
+mod misfits;
+mod new_run;
 mod outcome;
 mod outputs;
 mod progress;
 mod reporter;
 mod signals;
 mod stdio;
+mod stopping;
 mod verdict;
 mod wakeup;
 
@@ -46,12 +52,13 @@ use job_process::Shop;
 pub use outcome::{Ending, RunOutcome};
 use outputs::Outputs;
 pub use progress::Progress;
-use signals::Signals;
+pub use signals::Signals;
 use stdio::StdioPlan;
 use verdict::Rules;
 
-/// How long the first requests are repeated: a server that is just starting is waited for.
-const AT_START: RetryPolicy = RetryPolicy::lasting(Duration::from_secs(5));
+/// How long the first requests are repeated: a server that is just starting, or very
+/// busy, is waited for.
+const AT_START: RetryPolicy = RetryPolicy::lasting(Duration::from_secs(30));
 /// How long the last one is: nothing depends on it.
 const AT_END: RetryPolicy = RetryPolicy::lasting(Duration::from_secs(5));
 /// Minutes a worker waits for a server that does not answer, unless the workflow says otherwise.
@@ -124,6 +131,9 @@ pub enum RunnerError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Processes cannot be started here; what was claimed has been given back.
+    #[error("this machine cannot start processes any more: {0}; the jobs were given back")]
+    Spawn(#[source] io::Error),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -142,8 +152,49 @@ impl RunnerError {
 /// [`RunnerError`] if the work could not begin, or could not go on. Jobs that ran until
 /// then have been reported as far as the server could be reached.
 pub async fn run(config: RunnerConfig) -> Result<RunOutcome, RunnerError> {
+    let mut signals = Signals::listen().map_err(RunnerError::Signals)?;
+    run_with(config, &mut signals).await
+}
+
+/// The same for a program that listens for signals already.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub async fn run_with(
+    config: RunnerConfig,
+    signals: &mut Signals,
+) -> Result<RunOutcome, RunnerError> {
     let begin = Instant::now();
-    let signals = Signals::listen().map_err(RunnerError::Signals)?;
+    let (foreman, node) = tokio::select! {
+        prepared = prepare(&config, begin) => prepared?,
+        signal = signals.next_number() => return Ok(RunOutcome {
+            ending: Ending::Interrupted(signal),
+            ..RunOutcome::default()
+        }),
+    };
+    let outcome = foreman.work(signals).await;
+    let gone = ComputeNodeModel {
+        is_active: Some(false),
+        duration_seconds: Some(begin.elapsed().as_secs_f64()),
+        ..node
+    };
+    if signals.heard() >= stopping::AT_ONCE {
+        return outcome;
+    }
+    // Whoever sends a signal now wants no more than the end.
+    tokio::select! {
+        () = sign_off(&config.client, &gone) => {}
+        _ = signals.next() => {}
+    }
+    outcome
+}
+
+/// All that comes before the work: reads the workflow and registers this machine.
+async fn prepare(
+    config: &RunnerConfig,
+    begin: Instant,
+) -> Result<(Foreman, ComputeNodeModel), RunnerError> {
     let (client, id) = (&config.client, config.workflow_id);
     let workflow = AT_START
         .run(|| client.get_workflow(id))
@@ -157,29 +208,35 @@ pub async fn run(config: RunnerConfig) -> Result<RunOutcome, RunnerError> {
                 source,
             }
         })?;
-    let node = describe(&config);
+    let node = describe(config);
+    if config.max_parallel_jobs.is_none() {
+        misfits::warn(client, &node).await;
+    }
     let node = AT_START
         .run(|| client.create_compute_node(&node))
         .await
         .map_err(RunnerError::server("register this machine"))?;
+    let shop = open_shop(config, &workflow, &node, &output_dir, stdio);
+    let foreman = hire(config, &workflow, &node, shop, begin);
+    Ok((foreman, node))
+}
 
-    let shop = open_shop(&config, &workflow, &node, &output_dir, stdio);
-    let foreman = hire(&config, &workflow, &node, shop, begin);
-    let outcome = foreman.work(signals).await;
-
-    let gone = ComputeNodeModel {
-        is_active: Some(false),
-        duration_seconds: Some(begin.elapsed().as_secs_f64()),
-        ..node
-    };
-    let node_id = gone.id.unwrap_or_default();
-    if let Err(error) = AT_END
-        .run(|| client.update_compute_node(node_id, &gone))
-        .await
-    {
-        tracing::warn!(compute_node.id = node_id, %error, "this machine is still shown as active");
+/// Tells the server that this machine is gone, unless the server takes its time.
+async fn sign_off(client: &Client, gone: &ComputeNodeModel) {
+    let id = gone.id.unwrap_or_default();
+    let update = AT_END.run(|| client.update_compute_node(id, gone));
+    match tokio::time::timeout(AT_END.within, update).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(compute_node.id = id, %error, "this machine is still shown as active");
+        }
+        Err(_) => {
+            tracing::warn!(
+                compute_node.id = id,
+                "this machine is still shown as active: the server does not answer"
+            );
+        }
     }
-    outcome
 }
 
 /// Jobs may change their directory, so what they are told is absolute.
@@ -232,29 +289,21 @@ fn open_shop(
     let retry = retry_of(workflow);
     let mut env = vec![
         ("TORC_WORKFLOW_ID", config.workflow_id.to_string()),
-        ("TORC_RUN_ID", run_id.to_string()),
         ("TORC_OUTPUT_DIR", output_dir.display().to_string()),
         ("TORC_API_URL", config.client.base_url().to_owned()),
     ];
     if let Some(directory) = &workflow.submission_directory {
         env.push(("TORC_WORKFLOW_SUBMISSION_DIR", directory.clone()));
     }
-    let timeout_code = workflow
-        .execution_config
-        .as_ref()
-        .and_then(|config| config.timeout_exit_code);
     Shop {
         client: config.client.clone(),
         workflow_id: config.workflow_id,
         run_id,
         compute_node_id: node.id.unwrap_or_default(),
         retry,
-        rules: Rules {
-            use_pending_failed: workflow.use_pending_failed.unwrap_or_default(),
-            timeout_code: timeout_code.map(i64::from),
-        },
-        stdio,
-        outputs: Outputs::new(config.client.clone(), retry),
+        rules: Rules::of(workflow),
+        stdio: Arc::new(stdio),
+        outputs: Arc::new(Outputs::new(config.client.clone(), retry)),
         env,
     }
 }
@@ -301,6 +350,7 @@ fn hire(
             .compute_node_ignore_workflow_completion
             .unwrap_or_default(),
         grace: config.grace,
+        polite: verdict::polite_signal(workflow.execution_config.as_ref()),
         progress: config.progress,
     })
 }

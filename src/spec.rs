@@ -61,10 +61,18 @@ pub fn parse(text: &str, extension: &str) -> Result<Plan, SpecErrors> {
 
 fn finish(source: String, tree: Option<Value>, problems: Problems) -> Result<Plan, SpecErrors> {
     let plan = tree.and_then(|tree| plan_of(tree, &problems));
+    let warnings = problems.take_warnings();
     let problems = problems.into_sorted();
     match plan {
-        Some(plan) if problems.is_empty() => Ok(plan),
-        _ => Err(SpecErrors { source, problems }),
+        Some(mut plan) if problems.is_empty() => {
+            plan.summary.warnings = warnings;
+            Ok(plan)
+        }
+        _ => Err(SpecErrors {
+            source,
+            problems,
+            warnings,
+        }),
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::say::say;
+
 /// Fewer jobs than this are created before a bar could be read.
 const WORTH_SHOWING: usize = 5_000;
 
@@ -44,7 +46,11 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.inc(jobs as u64);
         } else if self.lines {
-            eprintln!("created {} of {} jobs", self.done.get(), self.total);
+            say(format_args!(
+                "created {} of {} jobs",
+                self.done.get(),
+                self.total
+            ));
         }
     }
 }

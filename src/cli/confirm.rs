@@ -1,10 +1,11 @@
 //! "Are you sure?"
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 
 use super::failure::Failure;
+use crate::say::ask;
 
 /// Whether to ask before something that cannot be undone.
 #[derive(Debug, Clone, Copy, Args)]
@@ -30,11 +31,9 @@ impl Confirm {
                     .hint("say --no-prompts to go ahead"),
             );
         }
-        eprint!("{question} [y/N] ");
+        ask(format_args!("{question} [y/N] "));
         let mut answer = String::new();
-        let read = io::stderr()
-            .flush()
-            .and_then(|()| io::stdin().lock().read_line(&mut answer));
+        let read = io::stdin().lock().read_line(&mut answer);
         match (read, answer.trim().to_ascii_lowercase().as_str()) {
             (Ok(_), "y" | "yes") => Ok(()),
             _ => Err(Failure::new("nothing was changed")),

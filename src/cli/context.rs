@@ -1,17 +1,21 @@
 //! What every command has at hand: the server, the form of the output, the user.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::failure::Failure;
 use super::output::Output;
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, RetryPolicy};
+use crate::say::say;
 use crate::wire::workflows::{ListWorkflowsQuery, WorkflowModel};
 use crate::wire::{API_VERSION, WorkflowId};
 
 /// How long a server that is too busy is asked again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a worker waits for a server that does not answer yet.
+const AT_START: RetryPolicy = RetryPolicy::lasting(Duration::from_secs(5));
 
 /// What every command has at hand.
 #[derive(Debug, Clone)]
@@ -33,8 +37,8 @@ impl Context {
     pub async fn check_version(&self) -> Result<(), Failure> {
         let version = match self.client.get_version().await {
             Ok(version) => version,
-            Err(ClientError::Connect { reason, .. }) => {
-                return Err(Failure::unreachable(self.client.base_url(), &reason));
+            Err(ClientError::Connect { url, reason }) => {
+                return Err(Failure::unreachable(&url, &reason));
             }
             // The command itself will say more about it than this check could.
             Err(_) => return Ok(()),
@@ -42,11 +46,35 @@ impl Context {
         if let Some(theirs) = version.api_version
             && !is_compatible(&theirs, API_VERSION)
         {
-            eprintln!(
+            say(format_args!(
                 "warning: the server speaks version {theirs} of the API, this program {API_VERSION}"
-            );
+            ));
         }
         Ok(())
+    }
+
+    /// Waits a little for a server that does not answer yet: workers are often started
+    /// together with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it does not come.
+    pub async fn await_server(&self) -> Result<(), Failure> {
+        let told = Cell::new(false);
+        let ask = || async {
+            let answer = self.client.get_version().await;
+            let late = answer.as_ref().is_err_and(ClientError::is_transient);
+            if late && !told.replace(true) {
+                let url = self.client.base_url();
+                say(format_args!("waiting for the server at {url}"));
+            }
+            answer
+        };
+        match AT_START.run(ask).await {
+            Err(ClientError::Connect { url, reason }) => Err(Failure::unreachable(&url, &reason)),
+            // What else is wrong the command itself will say better.
+            _ => Ok(()),
+        }
     }
 
     /// The workflow that is meant: the one named, else the user's newest.
@@ -80,7 +108,10 @@ impl Context {
             return Err(Failure::new(format!("user {} has no workflow", self.user))
                 .hint("create one with `torc create FILE`, or name one by its ID"));
         };
-        eprintln!("workflow {id}, {name}, the newest of {}", self.user);
+        say(format_args!(
+            "workflow {id}, {name}, the newest of {}",
+            self.user
+        ));
         Ok(id)
     }
 }
@@ -129,6 +160,19 @@ where
             answer => return answer,
         }
     }
+}
+
+/// Calls again also while the server cannot be reached, though not for as long. Only for
+/// what may be done twice.
+///
+/// # Errors
+///
+/// The last error.
+pub async fn insistently<T, F>(call: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    patiently(|| AT_START.run(&call)).await
 }
 
 #[cfg(test)]

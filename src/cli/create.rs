@@ -8,7 +8,9 @@ use super::creation;
 use super::failure::Failure;
 use super::output::{Output, count, print, print_json};
 use super::table::lines;
-use crate::spec::{self, Plan, Source, SpecErrors};
+use crate::runner::Signals;
+use crate::say::say;
+use crate::spec::{self, Plan, Problem, Source, SpecErrors};
 use crate::wire::WorkflowId;
 
 /// What `torc create` takes.
@@ -64,7 +66,8 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
         None => load(&args.file)?,
     };
     let jobs = plan.jobs.len();
-    let id = create(context, plan, args.options).await?;
+    let mut signals = listen()?;
+    let id = create(context, plan, args.options, &mut signals).await?;
     let message = created_message(id, jobs);
     let answer = json!({
         "workflow_id": id,
@@ -89,8 +92,18 @@ pub async fn create(
     context: &Context,
     plan: Plan,
     options: CreateOptions,
+    signals: &mut Signals,
 ) -> Result<WorkflowId, Failure> {
-    creation::create(context, plan, !options.no_resource_monitoring).await
+    creation::create(context, plan, !options.no_resource_monitoring, signals).await
+}
+
+/// Listens for signals, once for all that a command does.
+///
+/// # Errors
+///
+/// [`Failure`] if the operating system refuses.
+pub fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|error| Failure::new(format!("cannot listen for signals: {error}")))
 }
 
 /// Reads a spec and tells its warnings.
@@ -101,16 +114,28 @@ pub async fn create(
 pub fn load(file: &str) -> Result<Plan, Failure> {
     let source = Source::from_argument(file);
     let plan = spec::load(&source)?;
-    for warning in warnings(&source, &plan) {
-        eprintln!("warning: {warning}");
-    }
+    tell(&warnings(&source.label(), &plan.summary.warnings));
     Ok(plan)
 }
 
-fn warnings(source: &Source, plan: &Plan) -> Vec<String> {
-    let label = source.label();
-    let warnings = plan.summary.warnings.iter();
+/// Warnings shown before the rest is only counted, as with mistakes.
+const SHOWN: usize = 50;
+
+/// Tells warnings.
+pub fn tell(warnings: &[String]) {
+    for warning in warnings.iter().take(SHOWN) {
+        say(format_args!("warning: {warning}"));
+    }
+    if warnings.len() > SHOWN {
+        let more = warnings.len() - SHOWN;
+        say(format_args!("... and {more} more warnings"));
+    }
+}
+
+/// Warnings about a source of this name, a line each.
+pub fn warnings(label: &str, warnings: &[Problem]) -> Vec<String> {
     warnings
+        .iter()
         .map(|warning| {
             let (line, column) = (warning.line, warning.column);
             let help = warning.help.as_ref();
@@ -130,9 +155,7 @@ pub fn dry_run(output: Output, file: &str) -> Result<(), Failure> {
     match spec::load(&source) {
         Ok(plan) if output.is_json() => print_json(&valid(&source, &plan)),
         Ok(plan) => {
-            for warning in warnings(&source, &plan) {
-                eprintln!("warning: {warning}");
-            }
+            tell(&warnings(&source.label(), &plan.summary.warnings));
             print(&lines(&summary_lines(&plan)))
         }
         Err(errors) if output.is_json() => {
@@ -187,7 +210,7 @@ fn valid(source: &Source, plan: &Plan) -> serde_json::Value {
     json!({
         "valid": true,
         "errors": [],
-        "warnings": warnings(source, plan),
+        "warnings": warnings(&source.label(), &plan.summary.warnings),
         "summary": summary,
     })
 }
@@ -205,6 +228,6 @@ fn invalid(errors: &SpecErrors) -> serde_json::Value {
     json!({
         "valid": false,
         "errors": lines.collect::<Vec<_>>(),
-        "warnings": [],
+        "warnings": warnings(&errors.source, &errors.warnings),
     })
 }

@@ -1,14 +1,16 @@
 //! Creates on the server what a plan describes, or nothing.
 
 use std::collections::HashSet;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use tokio::signal;
+use tokio::time::timeout;
 
 use super::bar::Bar;
 use super::context::{Context, patiently};
 use super::failure::Failure;
 use crate::client::Client;
+use crate::runner::Signals;
+use crate::say::say;
 use crate::spec::{Plan, PlannedJob};
 use crate::wire::WorkflowId;
 use crate::wire::files::{FileModel, FilesModel};
@@ -20,12 +22,20 @@ use crate::wire::workflow_config::{JobMonitorConfig, ResourceMonitorConfig};
 /// the answers short and the progress visible.
 const CHUNK: usize = 10_000;
 
-/// Creates everything; what a failure or Ctrl-C leaves half done is deleted again.
+/// How long after a signal the server may take to say which workflow it has begun.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Creates everything; what a failure or a signal leaves half done is deleted again.
 ///
 /// # Errors
 ///
 /// [`Failure`] if the server refuses, or the user changed their mind.
-pub async fn create(context: &Context, plan: Plan, monitor: bool) -> Result<WorkflowId, Failure> {
+pub async fn create(
+    context: &Context,
+    plan: Plan,
+    monitor: bool,
+    signals: &mut Signals,
+) -> Result<WorkflowId, Failure> {
     let client = &context.client;
     let mut workflow = plan.workflow.clone();
     workflow.user.clone_from(&context.user);
@@ -35,19 +45,45 @@ pub async fn create(context: &Context, plan: Plan, monitor: bool) -> Result<Work
     if monitor && workflow.resource_monitor_config.is_none() {
         workflow.resource_monitor_config = Some(usual_monitor());
     }
-    let created = patiently(|| client.create_workflow(&workflow)).await?;
+    let mut creating = std::pin::pin!(patiently(|| client.create_workflow(&workflow)));
+    let (created, interrupted) = tokio::select! {
+        created = &mut creating => (created?, None),
+        signal = signals.next_number() => {
+            // Only its id lets it be deleted again.
+            let failure = Failure::interrupted(signal);
+            match timeout(LAST_ANSWER, creating).await {
+                Ok(Ok(created)) => (created, Some(failure)),
+                _ => return Err(failure),
+            }
+        }
+    };
     let id = created.id.ok_or_else(|| short_answer("workflow"))?;
-    let result = tokio::select! {
-        result = fill(client, id, plan) => result,
-        _ = signal::ctrl_c() => Err(Failure::silent(130)),
+    let result = match interrupted {
+        Some(failure) => Err(failure),
+        None => tokio::select! {
+            result = fill(client, id, plan) => result,
+            signal = signals.next_number() => Err(Failure::interrupted(signal)),
+        },
     };
     if let Err(failure) = result {
-        if let Err(error) = patiently(|| client.delete_workflow(id)).await {
-            eprintln!("warning: workflow {id} is incomplete and could not be deleted: {error}");
-        }
+        take_back(client, id, signals).await;
         return Err(failure);
     }
     Ok(id)
+}
+
+/// Deletes what was begun, unless another signal says that this takes too long.
+async fn take_back(client: &Client, id: WorkflowId, signals: &mut Signals) {
+    let reason = tokio::select! {
+        deleted = patiently(|| client.delete_workflow(id)) => match deleted {
+            Ok(_) => return,
+            Err(error) => error.to_string(),
+        },
+        _ = signals.next() => "there was no time for it".to_owned(),
+    };
+    say(format_args!(
+        "warning: workflow {id} is incomplete and could not be deleted: {reason}"
+    ));
 }
 
 /// Unless a spec says otherwise, highs and means of each job are watched.

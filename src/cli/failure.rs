@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::create::{tell, warnings};
 use crate::client::ClientError;
 use crate::runner::RunnerError;
+use crate::say::say;
 use crate::spec::SpecErrors;
 
 /// The command ran, and something went wrong.
@@ -51,8 +53,13 @@ impl Failure {
     pub fn unreachable(url: &str, reason: &str) -> Self {
         Self::new(format!("cannot reach the server at {url}: {reason}")).hint(
             "is it running? start it with `torc-server run`, name another with --url or \
-             TORC_API_URL, or use --standalone",
+             TORC_API_URL, or say `torc -s COMMAND` to have one for this command",
         )
+    }
+
+    /// A signal ended the command; this is its number.
+    pub fn interrupted(signal: i32) -> Self {
+        Self::silent(u8::try_from(128 + signal).unwrap_or(u8::MAX))
     }
 
     /// The same with a line that says what to do.
@@ -74,13 +81,31 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The command that lists what the server did not find, by the words of the contract.
+fn list_of(message: &str) -> Option<&'static str> {
+    [
+        ("Workflow not found", "torc workflows list --all-users"),
+        ("Job not found", "torc jobs list WORKFLOW"),
+    ]
+    .into_iter()
+    .find_map(|(words, command)| message.starts_with(words).then_some(command))
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::BadUrl { .. } => Self::usage(error.to_string()),
             ClientError::Connect { url, reason } => Self::unreachable(url, reason),
-            ClientError::Api { status: 404, .. } => Self::new(error.to_string())
-                .hint("`torc workflows list --all-users` shows what there is"),
+            ClientError::Api {
+                status: 404,
+                message,
+                ..
+            } => match list_of(message) {
+                Some(command) => {
+                    Self::new(error.to_string()).hint(format!("`{command}` shows what there is"))
+                }
+                None => Self::new(error.to_string()),
+            },
             _ => Self::new(error.to_string()),
         }
     }
@@ -95,7 +120,8 @@ impl From<RunnerError> for Failure {
 impl From<SpecErrors> for Failure {
     /// The mistakes themselves say where they are; a word before them would only hide that.
     fn from(errors: SpecErrors) -> Self {
-        eprintln!("{errors}");
+        tell(&warnings(&errors.source, &errors.warnings));
+        say(errors);
         Self::silent(FAILED)
     }
 }
@@ -112,7 +138,7 @@ mod tests {
             reason: "connection refused".to_owned(),
         });
         let text = failure.to_string();
-        assert!(text.contains("--standalone"), "{text}");
+        assert!(text.contains("torc -s"), "{text}");
         assert_eq!(failure.code, 1);
         let url = ClientError::BadUrl {
             url: "x".to_owned(),

@@ -1,10 +1,11 @@
 //! What the program itself has to say while it works, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
+use crate::say::{Stderr, shows_colors};
 
 /// Shows messages of this level, or as a filter in the manner of `RUST_LOG` says.
 ///
@@ -28,8 +29,8 @@ pub fn init(level: &str) -> Result<(), Failure> {
     // Should another subscriber be there already, as in a test, that one goes on.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(|| Stderr)
+        .with_ansi(shows_colors(&io::stderr()))
         .try_init();
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! What commands print on standard output: tables, JSON, CSV.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::table::{self, Column};
+use crate::say::shows_colors;
 
 /// The form of what is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -32,10 +33,9 @@ pub struct Output {
 impl Output {
     /// Colours only on a terminal, and only if `NO_COLOR` is not set.
     pub fn new(format: Format) -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             format,
-            colors: !unwanted && io::stdout().is_terminal(),
+            colors: shows_colors(&io::stdout()),
         }
     }
 
@@ -103,7 +103,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// # Errors
 ///
 /// [`Failure`] if standard output cannot be written to. A reader that went away, as
-/// `head` does, has had enough: that ends the command without a word, and well.
+/// `head` does, has had enough: what is left to do is done all the same.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout
@@ -111,7 +111,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush())
     {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::silent(0)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::new(format!(
             "cannot write to standard output: {error}"
         ))),

@@ -7,7 +7,7 @@ use crate::client::ClientError;
 use crate::wire::page::{MAX_LIMIT, Page};
 
 /// Which part of a list, and in which order.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ListArgs {
     /// Rows at most; all when absent
     #[arg(short, long, value_parser = clap::value_parser!(i64).range(1..))]

@@ -9,9 +9,11 @@ use serde_json::json;
 use super::context::Context;
 use super::create::{self, CreateOptions, created_message};
 use super::failure::Failure;
+use super::output::count;
 use super::standalone::StandaloneArgs;
 use super::start;
-use crate::runner::{self, Ending, Progress, RunOutcome, RunnerConfig};
+use crate::runner::{self, Ending, Progress, RunOutcome, RunnerConfig, Signals};
+use crate::say::say;
 use crate::spec::{Plan, parse_duration};
 use crate::wire::WorkflowId;
 
@@ -55,7 +57,7 @@ pub struct RunArgs {
     /// Run jobs with these labels; without any, jobs without labels
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub label: Vec<String>,
-    /// Exit with 1 when a job failed
+    /// Exit with 1 unless all jobs of the workflow were completed
     #[arg(long)]
     pub fail_on_job_failure: bool,
     /// Show no progress
@@ -93,6 +95,7 @@ impl RunArgs {
     pub fn take_older_form(&mut self) -> Result<Option<String>, Failure> {
         let [word, id] = self.rest.as_slice() else {
             return match self.rest.first() {
+                None if self.target.contains("://") => Err(url_alone(&self.target)),
                 None => Ok(None),
                 Some(word) => Err(unexpected(word)),
             };
@@ -129,6 +132,11 @@ fn unexpected(word: &str) -> Failure {
         .hint("usage: torc run [OPTIONS] <FILE|ID>; see `torc run --help`")
 }
 
+fn url_alone(url: &str) -> Failure {
+    Failure::usage(format!("'{url}' is a URL, neither a spec nor a workflow"))
+        .hint(format!("say which workflow: torc run ID --url {url}"))
+}
+
 /// Creates and starts what needs it, then works until the end.
 ///
 /// # Errors
@@ -136,7 +144,8 @@ fn unexpected(word: &str) -> Failure {
 /// [`Failure`] if the work could not be done; with `--fail-on-job-failure` also if a
 /// job failed.
 pub async fn run(context: &Context, mut args: RunArgs) -> Result<(), Failure> {
-    let id = target(context, &mut args).await?;
+    let mut signals = create::listen()?;
+    let id = target(context, &mut args, &mut signals).await?;
     let config = RunnerConfig {
         output_dir: args.output_dir.clone(),
         max_parallel_jobs: args.max_parallel_jobs.map(|jobs| jobs as usize),
@@ -152,21 +161,33 @@ pub async fn run(context: &Context, mut args: RunArgs) -> Result<(), Failure> {
         },
         ..RunnerConfig::new(context.client.clone(), id)
     };
-    let outcome = runner::run(config).await?;
+    let outcome = runner::run_with(config, &mut signals).await?;
+    let printed = print(context, id, &outcome);
+    // The exit code is for programs, which may not read what is printed.
+    tokio::select! {
+        verdict = verdict(context, id, &outcome, args.fail_on_job_failure) => verdict?,
+        signal = signals.next_number() => return Err(Failure::interrupted(signal)),
+    }
+    printed
+}
+
+fn print(context: &Context, id: WorkflowId, outcome: &RunOutcome) -> Result<(), Failure> {
     let answer = json!({
         "workflow_id": id,
-        "status": ending(&outcome),
+        "status": ending(outcome),
         "completed": outcome.completed,
         "failed": outcome.failed,
         "pending_failed": outcome.pending_failed,
         "terminated": outcome.terminated,
         "canceled": outcome.canceled,
+        "superseded": outcome.superseded,
+        "given_back": outcome.given_back,
+        "refused": outcome.refused,
         "unreported": outcome.unreported,
     });
     context
         .output
-        .done(&answer, &format!("Workflow {id}: {outcome}"))?;
-    verdict(context, id, &outcome, args.fail_on_job_failure).await
+        .done(&answer, &format!("Workflow {id}: {outcome}"))
 }
 
 fn ending(outcome: &RunOutcome) -> &'static str {
@@ -180,28 +201,35 @@ fn ending(outcome: &RunOutcome) -> &'static str {
 }
 
 /// The workflow to work on, created and started as far as it needs to be.
-async fn target(context: &Context, args: &mut RunArgs) -> Result<WorkflowId, Failure> {
-    if let Some(id) = args.id() {
-        if context
-            .client
-            .is_workflow_uninitialized(id)
-            .await?
-            .is_uninitialized
-        {
-            start::start(context, id, false).await?;
+async fn target(
+    context: &Context,
+    args: &mut RunArgs,
+    signals: &mut Signals,
+) -> Result<WorkflowId, Failure> {
+    let id = match args.id() {
+        Some(id) => id,
+        None => {
+            let plan = match args.plan.take() {
+                Some(plan) => *plan,
+                None => create::load(&args.target)?,
+            };
+            let jobs = plan.jobs.len();
+            let id = create::create(context, plan, args.create, signals).await?;
+            if !args.quiet {
+                say(created_message(id, jobs));
+            }
+            id
         }
-        return Ok(id);
-    }
-    let plan = match args.plan.take() {
-        Some(plan) => *plan,
-        None => create::load(&args.target)?,
     };
-    let jobs = plan.jobs.len();
-    let id = create::create(context, plan, args.create).await?;
-    if !args.quiet {
-        eprintln!("{}", created_message(id, jobs));
+    tokio::select! {
+        started = start::start_if_nobody_has(context, id) => started?,
+        signal = signals.next_number() => {
+            if !args.quiet {
+                say(format_args!("workflow {id} stays; `torc run {id}` runs it"));
+            }
+            return Err(Failure::interrupted(signal));
+        }
     }
-    start::start(context, id, false).await?;
     Ok(id)
 }
 
@@ -213,8 +241,7 @@ async fn verdict(
     strict: bool,
 ) -> Result<(), Failure> {
     if let Some(signal) = outcome.interrupted_by() {
-        let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
-        return Err(Failure::silent(code));
+        return Err(Failure::interrupted(signal));
     }
     let lost = outcome.unreported + outcome.refused;
     if lost > 0 {
@@ -224,12 +251,27 @@ async fn verdict(
         );
     }
     if strict {
-        let jobs = context.client.get_workflow_status(id).await?.jobs_by_status;
-        let failed = jobs.failed + jobs.pending_failed + jobs.terminated;
-        if failed > 0 || outcome.has_failures() {
-            return Err(Failure::new(format!("jobs failed in workflow {id}"))
-                .hint(format!("`torc results list {id} --failed` shows them")));
-        }
+        all_completed(context, id).await?;
     }
     Ok(())
+}
+
+/// Fails unless every job was completed; those that their user took out do not count.
+async fn all_completed(context: &Context, id: WorkflowId) -> Result<(), Failure> {
+    let status = context.client.get_workflow_status(id).await?;
+    let jobs = &status.jobs_by_status;
+    let left = status.total_jobs - jobs.disabled - jobs.completed;
+    if left == 0 {
+        return Ok(());
+    }
+    let failed = jobs.failed + jobs.pending_failed + jobs.terminated;
+    if failed > 0 {
+        return Err(Failure::new(format!("jobs failed in workflow {id}"))
+            .hint(format!("`torc results list {id} --failed` shows them")));
+    }
+    let left = count(usize::try_from(left).unwrap_or_default(), "job");
+    Err(
+        Failure::new(format!("{left} of workflow {id} not completed"))
+            .hint(format!("`torc status {id}` says how they stand")),
+    )
 }

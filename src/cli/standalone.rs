@@ -1,10 +1,14 @@
 //! `--standalone`: a server of one's own, in this process and for one command.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
 use super::failure::Failure;
+use crate::say::say;
 use crate::server::{self, RunningServer, ServerConfig};
 use crate::wire::BASE_PATH;
 
@@ -54,7 +58,13 @@ impl StandaloneArgs {
 /// A server within this process.
 pub struct Standalone {
     server: RunningServer,
+    /// Heard and ignored: without a handler the signal would end the process, and it is
+    /// one that people send to torc servers.
+    _sigusr1: Signal,
 }
+
+/// How long the server may take to end.
+const CLOSE: Duration = Duration::from_secs(10);
 
 impl Standalone {
     async fn start(database: &Path) -> Result<Self, Failure> {
@@ -65,6 +75,8 @@ impl Standalone {
                     .hint("name another database with --db")
             })?;
         }
+        let sigusr1 = signal(SignalKind::user_defined1())
+            .map_err(|error| Failure::new(format!("cannot listen for signals: {error}")))?;
         // Loopback alone, on any free port: nobody else is meant to find it.
         let config = ServerConfig {
             database: Some(database.to_owned()),
@@ -74,12 +86,15 @@ impl Standalone {
             Failure::new(format!("cannot start a standalone server: {error}"))
                 .hint("name another database with --db")
         })?;
-        let standalone = Self { server };
-        eprintln!(
+        let standalone = Self {
+            server,
+            _sigusr1: sigusr1,
+        };
+        say(format_args!(
             "Started standalone torc-server on {} (db: {})",
             standalone.url(),
             database.display()
-        );
+        ));
         Ok(standalone)
     }
 
@@ -90,6 +105,8 @@ impl Standalone {
 
     /// Stops it; what was acknowledged is in its database.
     pub async fn stop(self) {
-        self.server.stop().await;
+        if timeout(CLOSE, self.server.stop()).await.is_err() {
+            say("warning: the standalone server did not end in time");
+        }
     }
 }

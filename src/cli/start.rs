@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::context::{Context, patiently};
+use super::context::{Context, insistently, patiently};
 use super::failure::Failure;
 use super::output::count;
-use crate::client::Client;
+use super::paging::{self, ListArgs};
+use crate::client::{Client, ClientError};
 use crate::wire::WorkflowId;
 use crate::wire::files::ListFilesQuery;
 use crate::wire::jobs::ResetJobStatusQuery;
@@ -36,11 +37,7 @@ pub async fn run(context: &Context, id: WorkflowId, force: bool) -> Result<(), F
 }
 
 /// Starts the workflow, and says how it stands then.
-///
-/// # Errors
-///
-/// [`Failure`] if jobs are running, input files are missing, or the server refuses.
-pub async fn start(
+async fn start(
     context: &Context,
     id: WorkflowId,
     force: bool,
@@ -59,30 +56,76 @@ pub async fn start(
     if !force {
         check_files(client, id).await?;
     }
-    if has_run(&status) {
-        let query = ResetStatusQuery { force: Some(force) };
-        patiently(|| client.reset_workflow_status(id, &query)).await?;
+    let query = ResetStatusQuery {
+        force: Some(force),
+        ..ResetStatusQuery::default()
+    };
+    patiently(|| client.reset_workflow_status(id, &query)).await?;
+    if is_untouched(&status) {
+        patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
+    } else {
         let query = ResetJobStatusQuery {
             failed_only: Some(false),
         };
         patiently(|| client.reset_job_status(id, &query)).await?;
+        let query = InitializeJobsQuery::default();
+        patiently(|| client.initialize_jobs(id, &query)).await?;
     }
-    let query = InitializeJobsQuery::default();
-    patiently(|| client.initialize_jobs(id, &query)).await?;
     Ok(client.get_workflow_status(id).await?)
 }
 
-/// Whether a run has left traces that a new one must not inherit.
-fn has_run(status: &WorkflowStatusResponse) -> bool {
+/// Initializes a workflow unless somebody else has done so by now. Doing it twice would
+/// make jobs ready that are at work already.
+const UNLESS_DONE: InitializeJobsQuery = InitializeJobsQuery {
+    only_uninitialized: Some(true),
+    if_uninitialized: Some(true),
+    clear_ephemeral_user_data: None,
+    run_async: None,
+};
+
+/// Whether no run has left traces that a new one must not inherit.
+fn is_untouched(status: &WorkflowStatusResponse) -> bool {
     let jobs = &status.jobs_by_status;
-    let touched = jobs.pending
-        + jobs.running
-        + jobs.completed
-        + jobs.failed
-        + jobs.canceled
-        + jobs.terminated
-        + jobs.pending_failed;
-    touched > 0 || status.is_canceled
+    jobs.uninitialized + jobs.disabled == status.total_jobs
+}
+
+/// Starts the workflow if nobody has. Several workers may do this in the same moment.
+///
+/// The first run is run 1, as with the published clients. Beginning a run comes before
+/// the jobs become ready, and the server refuses it while one is at work: so no job is
+/// ever at work in a run that is over by this.
+///
+/// # Errors
+///
+/// [`Failure`] if input files are missing, or the server refuses.
+pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<(), Failure> {
+    let client = &context.client;
+    if !is_uninitialized(client, id).await? {
+        return Ok(());
+    }
+    check_files(client, id).await?;
+    let workflow = insistently(|| client.get_workflow(id)).await?;
+    if workflow.run_id.unwrap_or_default() == 0 && is_uninitialized(client, id).await? {
+        let query = ResetStatusQuery {
+            force: None,
+            if_uninitialized: Some(true),
+        };
+        match patiently(|| client.reset_workflow_status(id, &query)).await {
+            Ok(_) => {}
+            // Because jobs are at work by now: somebody was faster.
+            Err(error) if error.status() == Some(422) && !is_uninitialized(client, id).await? => {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
+    Ok(())
+}
+
+async fn is_uninitialized(client: &Client, id: WorkflowId) -> Result<bool, ClientError> {
+    let answer = insistently(|| client.is_workflow_uninitialized(id)).await?;
+    Ok(answer.is_uninitialized)
 }
 
 /// Missing files named in the message.
@@ -90,15 +133,22 @@ const NAMED: usize = 10;
 
 /// Refuses to start what would fail at once: no job makes these files, and they do not exist.
 async fn check_files(client: &Client, id: WorkflowId) -> Result<(), Failure> {
-    let required = client.list_required_existing_files(id).await?.files;
+    let required = insistently(|| client.list_required_existing_files(id))
+        .await?
+        .files;
     if required.is_empty() {
         return Ok(());
     }
-    let query = ListFilesQuery {
-        workflow_id: id,
-        ..ListFilesQuery::default()
-    };
-    let files = client.list_files(&query).await?.items;
+    let files = paging::all(&ListArgs::default(), |offset, limit| {
+        let query = ListFilesQuery {
+            workflow_id: id,
+            offset: Some(offset),
+            limit: Some(limit),
+            ..ListFilesQuery::default()
+        };
+        async move { client.list_files(&query).await }
+    })
+    .await?;
     let missing: Vec<String> = files
         .into_iter()
         .filter(|file| {

@@ -11,6 +11,7 @@ use super::jobs::id;
 use super::paging::{self, ListArgs};
 use super::table::Column;
 use super::{start, status};
+use crate::say::say;
 use crate::wire::WorkflowId;
 use crate::wire::workflows::{ListWorkflowsQuery, WorkflowModel};
 
@@ -204,20 +205,21 @@ pub async fn delete(context: &Context, args: DeleteArgs) -> Result<(), Failure> 
     let mut failure = None;
     let mut answers = Vec::new();
     for id in args.ids {
-        match patiently(|| context.client.delete_workflow(id)).await {
-            Ok(_) => {
-                let message = format!("Deleted workflow {id}");
-                if !context.output.is_json() {
-                    context.output.done(&(), &message)?;
-                }
-                answers.push(json!({ "workflow_id": id, "status": "success", "message": message }));
+        let mut result = patiently(|| context.client.delete_workflow(id))
+            .await
+            .map_err(Failure::from)
+            .map(drop);
+        if result.is_ok() {
+            let message = format!("Deleted workflow {id}");
+            if !context.output.is_json() {
+                result = context.output.done(&(), &message);
             }
-            Err(error) => {
-                let error = Failure::from(error);
-                if let Some(earlier) = failure.replace(error) {
-                    eprintln!("{earlier}");
-                }
-            }
+            answers.push(json!({ "workflow_id": id, "status": "success", "message": message }));
+        }
+        if let Err(error) = result
+            && let Some(earlier) = failure.replace(error)
+        {
+            say(earlier);
         }
     }
     if context.output.is_json() {

@@ -23,7 +23,7 @@ pub enum ClientError {
         "no torc server answers at {url} ({reason}); start one with `torc-server run`, or name another with --url or TORC_API_URL"
     )]
     Connect {
-        /// The URL that was asked for.
+        /// The server's URL, and the way there if it leads through a proxy.
         url: String,
         /// What the operating system says.
         reason: String,
@@ -92,6 +92,11 @@ impl ClientError {
         }
     }
 
+    /// Whether the server refused because the workflow is in another run than the request.
+    pub fn says_other_run(&self) -> bool {
+        matches!(self, Self::Api { message, .. } if message.contains("Run ID mismatch"))
+    }
+
     pub(super) fn bad_url(url: &str, reason: String) -> Self {
         Self::BadUrl {
             url: url.to_owned(),
@@ -99,10 +104,10 @@ impl ClientError {
         }
     }
 
-    pub(super) fn transport(what: &str, url: &str, error: &reqwest::Error) -> Self {
+    pub(super) fn transport(what: &str, server: &str, error: &reqwest::Error) -> Self {
         let (what, reason) = (what.to_owned(), chain(error));
         if error.is_connect() {
-            let url = url.to_owned();
+            let url = server.to_owned();
             Self::Connect { url, reason }
         } else if error.is_timeout() {
             Self::Timeout { what }
@@ -119,6 +124,7 @@ impl ClientError {
             // The framework's own refusals are plain text, and a proxy's may be anything.
             Err(_) => match String::from_utf8_lossy(body).trim() {
                 "" => "the server refused without a reason".to_owned(),
+                page if page.starts_with('<') => web_page(page),
                 text => text.chars().take(500).collect(),
             },
         };
@@ -129,6 +135,25 @@ impl ClientError {
             retry_after,
         }
     }
+}
+
+/// What a web page says in place of an answer: its title, and that it is one.
+fn web_page(page: &str) -> String {
+    let lower = page.to_ascii_lowercase();
+    let title = lower.find("<title>").and_then(|start| {
+        let start = start + "<title>".len();
+        let length = lower[start..].find("</title>")?;
+        Some(page[start..start + length].trim())
+    });
+    let title: String = title.unwrap_or_default().chars().take(100).collect();
+    let title = if title.is_empty() {
+        title
+    } else {
+        format!(" '{title}'")
+    };
+    format!(
+        "the answer is the web page{title}; this is no torc server, or something stands before it"
+    )
 }
 
 /// The innermost cause, since the outer ones only say "error sending request".
@@ -152,6 +177,17 @@ mod tests {
         assert_eq!(text.to_string(), "bad id (status 400, GET /x)");
         let none = ClientError::api("GET /x", 500, b"", None);
         assert!(none.to_string().contains("without a reason"));
+    }
+
+    #[test]
+    fn a_web_page_is_named_and_not_shown() {
+        let page =
+            b"<!DOCTYPE html>\n<html><head><TITLE>404 Not Found</TITLE></head><body>much</body>";
+        let error = ClientError::api("GET /x", 404, page, None).to_string();
+        assert!(error.contains("web page '404 Not Found'"), "{error}");
+        assert!(!error.contains("much"), "{error}");
+        let error = ClientError::api("GET /x", 502, b"<html></html>", None).to_string();
+        assert!(error.contains("the web page;"), "{error}");
     }
 
     #[test]

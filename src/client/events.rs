@@ -54,10 +54,10 @@ impl Client {
         let call = self
             .get(format!("/workflows/{workflow_id}/events/stream"))
             .query(&[("level", level)]);
-        let (what, url) = (call.what.clone(), call.url.clone());
+        let (what, server) = (call.what.clone(), call.server.clone());
         Ok(EventStream {
             what,
-            url,
+            server,
             response: call.open().await?,
             parser: Parser::default(),
         })
@@ -77,7 +77,7 @@ pub enum StreamItem {
 #[derive(Debug)]
 pub struct EventStream {
     what: String,
-    url: String,
+    server: String,
     response: Response,
     parser: Parser,
 }
@@ -107,7 +107,7 @@ impl EventStream {
     }
 
     fn broken(&self, error: &reqwest::Error) -> ClientError {
-        match ClientError::transport(&self.what, &self.url, error) {
+        match ClientError::transport(&self.what, &self.server, error) {
             // A body that breaks off counts as undecodable with reqwest.
             ClientError::Decode { what, .. } => ClientError::Broken {
                 what,

@@ -8,17 +8,23 @@ use tokio::sync::Mutex;
 use super::account::{Needs, Request, memory_bytes};
 use super::machine::GIB;
 use crate::client::{Client, ClientError, IdempotencyKey, RetryPolicy};
-use crate::wire::WorkflowId;
 use crate::wire::claims::{
     ClaimByResourcesQuery, ClaimNextQuery, ClaimResponse, ComputeNodesResources,
 };
 use crate::wire::jobs::JobModel;
+use crate::wire::{JobId, WorkflowId};
 
 /// A job of ours, not started yet.
 #[derive(Debug)]
 pub(super) struct ClaimedJob {
     pub(super) job: JobModel,
     pub(super) needs: Needs,
+}
+
+impl ClaimedJob {
+    pub(super) fn id(&self) -> JobId {
+        self.job.id.unwrap_or_default()
+    }
 }
 
 /// What a claim brought.

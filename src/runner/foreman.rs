@@ -1,30 +1,29 @@
 //! The foreman: the one task that decides what this worker does next.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::account::{Account, Needs, Pace};
+use super::account::{Account, Pace};
 use super::claimer::{Claimed, ClaimedJob, Claimer};
 use super::deadline::Deadline;
 use super::gpus::Gpus;
 use super::job_process::{self, JobEnd, Shop};
+use super::new_run::OldRun;
 use super::progress::{Display, Extent};
 use super::reporter::{self, Report};
 use super::signals::Signals;
 use super::verdict::Order;
-use super::{AT_END, Ending, Progress, RunOutcome, RunnerError, wakeup};
+use super::{Ending, Progress, RunOutcome, RunnerError, wakeup};
 use crate::client::ClientError;
 use crate::telemetry::task;
 use crate::wire::jobs::JobCompletionEntry;
-use crate::wire::workflows::{IsCompleteResponse, WorkflowStatusResponse};
-use crate::wire::{JobId, JobStatus};
+use crate::wire::workflows::{IsCompleteResponse, WorkflowModel, WorkflowStatusResponse};
+use crate::wire::{JobId, RunId};
 
 /// The event stream may be silent or gone; after so long one asks anyway.
 const POLL: Duration = Duration::from_secs(2);
@@ -32,14 +31,6 @@ const POLL: Duration = Duration::from_secs(2);
 const RECOUNT: Duration = Duration::from_secs(10);
 /// No job is started while so many endings could not be reported yet.
 const MOST_UNREPORTED: usize = 10_000;
-/// After a signal, how long the server has to take the last reports.
-const LAST_REPORTS: Duration = Duration::from_secs(30);
-/// The same after a second signal.
-const HURRIED_REPORTS: Duration = Duration::from_secs(5);
-/// At the end, how long the server has to take back what was not started.
-const LAST_RETURNS: Duration = Duration::from_secs(10);
-/// Jobs given back at once.
-const GIVING_BACK: usize = 8;
 
 /// What a foreman is hired for.
 pub(super) struct Terms {
@@ -53,12 +44,15 @@ pub(super) struct Terms {
     /// Stay after the workflow is complete.
     pub(super) ignore_completion: bool,
     pub(super) grace: Duration,
+    /// How jobs are asked to stop, unless a signal of another kind came from outside.
+    pub(super) polite: Signal,
     pub(super) progress: Progress,
 }
 
-/// What a job had while it ran.
+/// A job and what it had while it ran.
 pub(super) struct Held {
-    pub(super) needs: Needs,
+    pub(super) claimed: Box<ClaimedJob>,
+    pub(super) run_id: RunId,
     pub(super) gpus: Vec<String>,
 }
 
@@ -68,6 +62,8 @@ pub(super) enum News {
     Job(Held, JobEnd),
     Checked(Result<IsCompleteResponse, ClientError>),
     Counted(Result<WorkflowStatusResponse, ClientError>),
+    Workflow(Result<Box<WorkflowModel>, ClientError>),
+    GivenBack { tried: usize, done: u64 },
 }
 
 /// A question to the server that is asked by one task at a time.
@@ -97,12 +93,21 @@ pub(super) struct Foreman {
     pub(super) pace: Pace,
     /// Claimed, waiting for a slot.
     pub(super) queue: VecDeque<ClaimedJob>,
+    /// Here in some form after the queue, and in which run.
+    pub(super) at_work: HashMap<JobId, RunId>,
     /// Claimed, and not to be run after all.
     pub(super) give_back: Vec<JobId>,
+    /// On their way back.
+    pub(super) returning: usize,
     pub(super) claim: Question,
     pub(super) check: Question,
     pub(super) recount: Question,
-    orders: watch::Sender<Order>,
+    /// In which run the workflow is.
+    pub(super) rerun: Question,
+    pub(super) orders: watch::Sender<Order>,
+    pub(super) old_runs: Vec<OldRun>,
+    /// Jobs of old runs that are still here.
+    pub(super) old_jobs: usize,
     news: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
     /// Endings on their way to the reporter; closed by [`MOST_UNREPORTED`], not by its type.
@@ -113,15 +118,15 @@ pub(super) struct Foreman {
     recount_at: Instant,
     /// Since when there is nothing to do.
     pub(super) idle_since: Instant,
-    stopping: bool,
+    pub(super) stopping: bool,
     /// When jobs that were asked to stop are killed, and whether because time is up.
-    kill: Option<(Instant, Order)>,
+    pub(super) kill: Option<(Instant, Order)>,
     /// When the last reports are given up.
-    give_up_at: Option<Instant>,
-    failure: Option<RunnerError>,
+    pub(super) give_up_at: Option<Instant>,
+    pub(super) failure: Option<RunnerError>,
     pub(super) outcome: RunOutcome,
     pub(super) extent: Extent,
-    display: Display,
+    pub(super) display: Display,
 }
 
 impl Foreman {
@@ -146,11 +151,16 @@ impl Foreman {
         Self {
             pace: Pace::default(),
             queue: VecDeque::new(),
+            at_work: HashMap::new(),
             give_back: Vec::new(),
+            returning: 0,
             claim: due(true),
             check: due(false),
             recount: due(display.is_shown()),
+            rerun: due(false),
             orders: watch::Sender::new(Order::Run),
+            old_runs: Vec::new(),
+            old_jobs: 0,
             news,
             inbox,
             endings,
@@ -171,7 +181,7 @@ impl Foreman {
     }
 
     /// Works until there is nothing more to do.
-    pub(super) async fn work(mut self, mut signals: Signals) -> Result<RunOutcome, RunnerError> {
+    pub(super) async fn work(mut self, signals: &mut Signals) -> Result<RunOutcome, RunnerError> {
         let (wakes_out, mut wakes) = mpsc::channel(1);
         let client = self.terms.shop.client.clone();
         let listener = task::spawn(
@@ -192,12 +202,12 @@ impl Foreman {
                 Some(news) = self.inbox.recv() => self.hear(news),
                 Some(report) = self.reports.recv() => self.hear_report(report),
                 Some(wake) = wakes.recv() => self.wake(wake),
-                signal = signals.next() => self.hear_signal(signal),
+                signal = signals.next() => self.hear_signal(signal, signals.heard()),
                 () = tokio::time::sleep_until(alarm) => self.alarm(Instant::now()),
             }
         }
         listener.abort();
-        self.leave().await
+        self.leave()
     }
 
     fn greet(&self) {
@@ -210,17 +220,23 @@ impl Foreman {
     /// Starts claimed jobs while there is room.
     fn start_jobs(&mut self) {
         while !self.stopping
+            && !self.is_between_runs()
             && self.unreported < MOST_UNREPORTED
             && self.terms.account.may_start()
-            && let Some(ClaimedJob { job, needs }) = self.queue.pop_front()
+            && let Some(claimed) = self.queue.pop_front()
         {
-            self.terms.account.take(needs);
-            let gpus = self.terms.gpus.take(needs.gpus);
+            self.terms.account.take(claimed.needs);
+            let gpus = self.terms.gpus.take(claimed.needs.gpus);
             let (shop, news) = (Arc::clone(&self.terms.shop), self.news.clone());
+            self.at_work.insert(claimed.id(), shop.run_id);
             let mut orders = self.orders.subscribe();
             task::spawn("runner: job", async move {
-                let end = job_process::run(&job, &gpus, &shop, &mut orders).await;
-                let held = Held { needs, gpus };
+                let end = job_process::run(&claimed.job, &gpus, &shop, &mut orders).await;
+                let held = Held {
+                    claimed: Box::new(claimed),
+                    run_id: shop.run_id,
+                    gpus,
+                };
                 // Nobody listens only after the foreman has given up.
                 let _ = news.send(News::Job(held, end)).await;
             });
@@ -229,10 +245,18 @@ impl Foreman {
 
     /// Asks the server what there is to ask.
     fn ask(&mut self) {
+        self.give_back_jobs();
         if self.stopping {
             return;
         }
         self.ask_for_jobs();
+        if self.rerun.take() {
+            let shop = Arc::clone(&self.terms.shop);
+            self.inform("runner: run", async move {
+                let ask = || shop.client.get_workflow(shop.workflow_id);
+                News::Workflow(shop.retry.run(ask).await.map(Box::new))
+            });
+        }
         if self.check.take() {
             let shop = Arc::clone(&self.terms.shop);
             self.inform("runner: check", async move {
@@ -250,6 +274,9 @@ impl Foreman {
     }
 
     fn ask_for_jobs(&mut self) {
+        if self.is_between_runs() {
+            return;
+        }
         let now = Instant::now();
         let ahead = self.pace.ahead(now, self.terms.account.most_ahead());
         let Some(request) = self.terms.account.request(self.queue.len(), ahead) else {
@@ -264,7 +291,11 @@ impl Foreman {
         }
     }
 
-    fn inform(&self, name: &'static str, answer: impl Future<Output = News> + Send + 'static) {
+    pub(super) fn inform(
+        &self,
+        name: &'static str,
+        answer: impl Future<Output = News> + Send + 'static,
+    ) {
         let news = self.news.clone();
         task::spawn(name, async move {
             let _ = news.send(answer.await).await;
@@ -282,7 +313,8 @@ impl Foreman {
 
     fn is_done(&self) -> bool {
         let given_up = self.give_up_at.is_some_and(|at| Instant::now() >= at);
-        self.stopping && (given_up || (self.is_idle() && !self.claim.asked))
+        let coming = self.claim.asked || self.returning > 0 || !self.give_back.is_empty();
+        self.stopping && (given_up || (self.is_idle() && !coming))
     }
 
     fn next_alarm(&self) -> Instant {
@@ -291,7 +323,11 @@ impl Foreman {
         let while_working = [idle_end.filter(|_| self.is_idle()), signal_at]
             .into_iter()
             .filter(|_| !self.stopping);
-        let always = [self.kill.map(|(at, _)| at), self.give_up_at];
+        let always = [
+            self.kill.map(|(at, _)| at),
+            self.next_kill(),
+            self.give_up_at,
+        ];
         while_working
             .chain(always)
             .flatten()
@@ -312,13 +348,14 @@ impl Foreman {
         if let Some((_, order)) = self.kill.take_if(|(at, _)| now >= *at) {
             self.orders.send_replace(order);
         }
+        self.alarm_old_runs(now);
         if self.stopping {
             return;
         }
         if let Some(deadline) = self.terms.deadline.filter(|it| now >= it.signal_at) {
             self.stop(Ending::TimeUp);
             let order = Order::Kill { time_up: true };
-            self.stop_jobs(Signal::TERM, deadline.kill_at, order);
+            self.stop_jobs(self.terms.polite, deadline.kill_at, order);
         } else if self.is_idle()
             && self
                 .terms
@@ -327,88 +364,5 @@ impl Foreman {
         {
             self.stop(Ending::Idle);
         }
-    }
-
-    /// Claims and starts nothing more.
-    pub(super) fn stop(&mut self, ending: Ending) {
-        tracing::info!(?ending, "stopping");
-        self.stopping = true;
-        self.outcome.ending = ending;
-        let ids = self.queue.drain(..).filter_map(|claimed| claimed.job.id);
-        self.give_back.extend(ids);
-    }
-
-    /// Asks the running jobs to stop, and kills them when `kill_at` comes.
-    pub(super) fn stop_jobs(&mut self, signal: Signal, kill_at: Instant, kill: Order) {
-        self.orders.send_replace(Order::Stop(signal));
-        self.kill = Some((kill_at, kill));
-    }
-
-    /// Ends the work because it cannot go on; jobs that run may end on their own.
-    pub(super) fn fail(&mut self, doing: &'static str, source: ClientError) {
-        tracing::error!(error = %source, "could not {doing}");
-        if self.failure.is_none() {
-            self.failure = Some(RunnerError::Server { doing, source });
-        }
-        if !self.stopping {
-            self.stop(Ending::default());
-        }
-    }
-
-    fn hear_signal(&mut self, signal: Signal) {
-        let now = Instant::now();
-        let kill = Order::Kill { time_up: false };
-        if self.outcome.interrupted_by().is_some() {
-            self.display.say("killing the jobs");
-            self.orders.send_replace(kill);
-            self.give_up_at = Some(now + HURRIED_REPORTS);
-            return;
-        }
-        let jobs = self.terms.account.jobs();
-        self.display.say(&format!(
-            "stopping {jobs} running jobs; a second signal kills them"
-        ));
-        self.stop(Ending::Interrupted(signal.as_raw()));
-        let kill_at = now + self.terms.grace;
-        self.stop_jobs(signal, kill_at, kill);
-        self.give_up_at = Some(kill_at + LAST_REPORTS);
-    }
-
-    /// The last things: gives back what was not started, and sums up.
-    async fn leave(mut self) -> Result<RunOutcome, RunnerError> {
-        self.outcome.unreported += self.unreported as u64;
-        // The jobs of a canceled workflow are canceled too, and must stay so.
-        if self.outcome.ending != Ending::Canceled {
-            let given_back = AtomicU64::new(0);
-            // Without a server each would be tried in vain, and the user waits.
-            let _ = tokio::time::timeout(LAST_RETURNS, self.give_back_jobs(&given_back)).await;
-            self.outcome.given_back = given_back.into_inner();
-        }
-        self.display.finish();
-        if let Some(failure) = self.failure {
-            return Err(failure);
-        }
-        tracing::info!(outcome = %self.outcome, "worker stopped");
-        Ok(self.outcome)
-    }
-
-    async fn give_back_jobs(&self, given_back: &AtomicU64) {
-        let shop = &self.terms.shop;
-        stream::iter(&self.give_back)
-            .for_each_concurrent(GIVING_BACK, |&id| async move {
-                let change = || {
-                    shop.client
-                        .manage_status_change(id, JobStatus::Ready, shop.run_id)
-                };
-                match AT_END.run(change).await {
-                    Ok(_) => {
-                        given_back.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error) => {
-                        tracing::warn!(job.id = id, %error, "a claimed job could not be given back");
-                    }
-                }
-            })
-            .await;
     }
 }

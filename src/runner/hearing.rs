@@ -1,16 +1,14 @@
 //! What the foreman makes of the news.
 
-use rustix::process::Signal;
 use tokio::time::Instant;
 
-use super::Ending;
-use super::claimer::Claimed;
-use super::foreman::{Foreman, News};
+use super::claimer::{Claimed, ClaimedJob};
+use super::foreman::{Foreman, Held, News};
 use super::job_process::JobEnd;
-use super::progress::Extent;
-use super::reporter::{Report, says_already_complete};
+use super::reporter::{Report, says_already_complete, says_other_run};
 use super::verdict::Order;
 use super::wakeup::Wake;
+use super::{Ending, RunnerError};
 use crate::client::ClientError;
 use crate::wire::workflows::{IsCompleteResponse, WorkflowStatusResponse};
 
@@ -24,11 +22,7 @@ impl Foreman {
                     Err(error) => self.lose("claim jobs", error),
                 }
             }
-            News::Job(held, end) => {
-                self.terms.account.give_back(held.needs);
-                self.terms.gpus.give_back(held.gpus);
-                self.hear_job(end);
-            }
+            News::Job(held, end) => self.hear_job(held, end),
             News::Checked(answer) => {
                 self.check.asked = false;
                 match answer {
@@ -43,6 +37,17 @@ impl Foreman {
                     self.hear_count(&status);
                 }
             }
+            News::Workflow(answer) => {
+                self.rerun.asked = false;
+                match answer {
+                    Ok(workflow) => self.hear_workflow(&workflow),
+                    Err(error) => self.lose("read the workflow", error),
+                }
+            }
+            News::GivenBack { tried, done } => {
+                self.returning -= tried;
+                self.outcome.given_back += done;
+            }
         }
     }
 
@@ -53,31 +58,69 @@ impl Foreman {
         if claimed.jobs.is_empty() {
             self.check.due |= self.is_idle();
         } else if self.is_stopping() {
-            let ids = claimed.jobs.iter().filter_map(|claimed| claimed.job.id);
-            self.give_back.extend(ids);
+            self.give_back
+                .extend(claimed.jobs.iter().map(ClaimedJob::id));
         } else {
-            self.queue.extend(claimed.jobs);
+            for claimed in claimed.jobs {
+                self.take_in(claimed);
+            }
         }
     }
 
-    fn hear_job(&mut self, end: JobEnd) {
+    /// Puts a claimed job into the queue, unless it is here already: then the server made
+    /// it ready again meanwhile, and the one here will do.
+    fn take_in(&mut self, claimed: ClaimedJob) {
+        let id = claimed.id();
+        let runs = self.at_work.get(&id) == Some(&self.terms.shop.run_id);
+        if !runs && self.queue.iter().all(|other| other.id() != id) {
+            self.queue.push_back(claimed);
+        }
+    }
+
+    fn hear_job(&mut self, held: Held, end: JobEnd) {
+        let Held {
+            claimed,
+            run_id,
+            gpus,
+        } = held;
         let now = Instant::now();
+        self.idle_since = now;
+        self.terms.account.give_back(claimed.needs);
+        self.terms.gpus.give_back(gpus);
+        let id = claimed.id();
+        self.at_work.remove(&id);
+        let is_old = run_id != self.terms.shop.run_id;
         match end {
+            JobEnd::Ended(_) if is_old => {
+                self.outcome.superseded += 1;
+                self.give_back.push(id);
+            }
             JobEnd::Ended(entry) => {
                 self.pace.ended(now, self.terms.account.most_ahead());
                 self.unreported += 1;
                 // The reporter lives as long as this sender.
                 let _ = self.endings.send(*entry);
             }
-            JobEnd::Unstarted(id) => self.give_back.push(id),
+            JobEnd::Unstarted => self.give_back.push(id),
+            JobEnd::OtherRun if self.is_stopping() => self.give_back.push(id),
+            JobEnd::OtherRun => {
+                self.rerun.due |= !is_old;
+                self.queue.push_front(*claimed);
+            }
             JobEnd::Refused(error) => {
                 tracing::warn!(%error, "a claimed job is not ours any more");
                 self.claim.due = true;
                 self.check.due = true;
             }
             JobEnd::Unreachable(error) => self.lose("start a job", error),
+            JobEnd::Broken(error) => {
+                self.give_back.push(id);
+                self.fail(error);
+            }
         }
-        self.idle_since = now;
+        if is_old {
+            self.old_job_ended();
+        }
     }
 
     fn hear_state(&mut self, state: IsCompleteResponse) {
@@ -87,7 +130,8 @@ impl Foreman {
         if state.is_canceled {
             self.stop(Ending::Canceled);
             let kill_at = Instant::now() + self.terms.grace;
-            self.stop_jobs(Signal::TERM, kill_at, Order::Kill { time_up: false });
+            let kill = Order::Kill { time_up: false };
+            self.stop_jobs(self.terms.polite, kill_at, kill);
         } else if state.is_complete && self.is_idle() && !self.terms.ignore_completion {
             self.stop(Ending::Complete);
         }
@@ -100,21 +144,19 @@ impl Foreman {
             + counts.canceled
             + counts.terminated
             + counts.pending_failed;
-        self.extent = Extent {
-            total: u64::try_from(status.total_jobs).unwrap_or_default(),
-            done: u64::try_from(done).unwrap_or_default(),
-        };
+        self.extent.counted(status.total_jobs, done);
     }
 
     /// A request failed for good: nothing sensible can follow.
-    fn lose(&mut self, doing: &'static str, error: ClientError) {
-        let gone = !error.is_transient();
-        self.fail(doing, error);
+    fn lose(&mut self, doing: &'static str, source: ClientError) {
+        let gone = !source.is_transient();
+        self.fail(RunnerError::Server { doing, source });
         if gone {
             // The server is there and does not want this worker, for instance because
             // the workflow was deleted: then nobody wants its jobs either.
             let kill_at = Instant::now() + self.terms.grace;
-            self.stop_jobs(Signal::TERM, kill_at, Order::Kill { time_up: false });
+            let kill = Order::Kill { time_up: false };
+            self.stop_jobs(self.terms.polite, kill_at, kill);
         }
     }
 
@@ -133,10 +175,17 @@ impl Foreman {
                 return self.lose("report how jobs ended", error);
             }
         };
+        let run_id = self.terms.shop.run_id;
         for entry in &batch {
             let refusal = answer.errors.iter().find(|it| it.job_id == entry.job_id);
             match refusal {
                 None => self.outcome.count(entry.status),
+                // Whatever the reason: nobody waits for the results of an old run.
+                Some(refusal) if says_other_run(&refusal.message) || entry.run_id != run_id => {
+                    self.outcome.superseded += 1;
+                    self.give_back.push(entry.job_id);
+                    self.rerun.due = true;
+                }
                 Some(refusal)
                     if says_already_complete(&refusal.message)
                         && self.outcome.ending == Ending::Canceled =>
@@ -162,6 +211,7 @@ impl Foreman {
         self.extent.done += wake.ended;
         self.claim.due |= wake.claim;
         self.check.due |= wake.missed || (wake.check && self.is_idle());
+        self.rerun.due |= wake.missed;
         self.recount.due |= wake.missed && self.extent.total > 0;
     }
 }

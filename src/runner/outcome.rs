@@ -33,6 +33,8 @@ pub struct RunOutcome {
     pub terminated: u64,
     /// Jobs that were canceled with the workflow while they ran.
     pub canceled: u64,
+    /// Jobs whose run was over before they were, because the workflow was started again.
+    pub superseded: u64,
     /// Jobs that were claimed and given back.
     pub given_back: u64,
     /// Jobs whose ending the server refused to record; the log says why.
@@ -83,6 +85,7 @@ impl fmt::Display for RunOutcome {
             (self.pending_failed, "failed and waiting for a decision"),
             (self.terminated, "terminated"),
             (self.canceled, "canceled"),
+            (self.superseded, "of an earlier run"),
             (self.given_back, "given back"),
             (self.refused, "refused by the server"),
             (self.unreported, "NOT reported"),

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::RunOutcome;
+use crate::say::say;
 
 /// Time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +42,15 @@ pub(super) struct Extent {
     pub(super) total: u64,
     /// Those that have ended.
     pub(super) done: u64,
+}
+
+impl Extent {
+    /// Takes in a count of the whole. Within a run nothing goes backwards: events may have
+    /// told of more than the server had counted.
+    pub(super) fn counted(&mut self, total: i64, done: i64) {
+        self.total = u64::try_from(total).unwrap_or_default();
+        self.done = self.done.max(u64::try_from(done).unwrap_or_default());
+    }
 }
 
 /// Shows the progress.
@@ -79,7 +89,7 @@ impl Display {
     pub(super) fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.println(message),
-            None if self.lines => eprintln!("{message}"),
+            None if self.lines => say(message),
             None => {}
         }
     }
@@ -93,11 +103,11 @@ impl Display {
         } else if self.lines && Instant::now() >= self.next_line {
             self.next_line = Instant::now() + LINE_EVERY;
             let Extent { total, done } = extent;
-            eprintln!(
+            say(format_args!(
                 "{} of {total} jobs have ended, {}",
                 done.min(total),
                 tally(running, outcome)
-            );
+            ));
         }
     }
 
@@ -121,4 +131,20 @@ fn tally(running: usize, outcome: &RunOutcome) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent;
+
+    #[test]
+    fn nothing_goes_backwards() {
+        let mut extent = Extent::default();
+        extent.counted(10, 2);
+        extent.done += 3;
+        extent.counted(10, 4);
+        assert_eq!((extent.done, extent.total), (5, 10));
+        extent.counted(12, 7);
+        assert_eq!((extent.done, extent.total), (7, 12));
+    }
 }

@@ -47,6 +47,11 @@ pub(super) async fn run(
     }
 }
 
+/// Whether this refusal only says that the workflow is in another run by now.
+pub(super) fn says_other_run(message: &str) -> bool {
+    message.contains("Run ID mismatch")
+}
+
 /// Whether this refusal only says that the job has ended before, for instance by a cancel.
 pub(super) fn says_already_complete(message: &str) -> bool {
     message.contains("already complete")

@@ -54,6 +54,7 @@ impl StdioPlan {
             .or(self.usual.delete_on_success)
             .unwrap_or_default();
         JobStdio {
+            folder: self.folder.clone(),
             out,
             err,
             delete_on_success,
@@ -64,14 +65,31 @@ impl StdioPlan {
 /// The files of one attempt of a job.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JobStdio {
+    folder: PathBuf,
     out: Option<PathBuf>,
     err: Option<PathBuf>,
     delete_on_success: bool,
 }
 
 impl JobStdio {
-    /// Opens the files for the job's standard output and standard error.
+    /// The folder that they are in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Opens the files for the job's standard output and standard error; in a folder that
+    /// somebody has removed meanwhile, too.
     pub(super) fn open(&self) -> io::Result<(Stdio, Stdio)> {
+        match self.try_open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&self.folder)?;
+                self.try_open()
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open(&self) -> io::Result<(Stdio, Stdio)> {
         let open = |path: &Option<PathBuf>| match path {
             Some(path) => File::create(path).map(Stdio::from),
             None => Ok(Stdio::null()),
@@ -137,6 +155,7 @@ mod tests {
             out,
             err,
             delete_on_success,
+            ..
         } = plan.of(3, &job, 4);
         let name = |path: Option<std::path::PathBuf>| {
             path.map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
@@ -178,6 +197,7 @@ mod tests {
         );
         let stdio = plan.of(1, &JobModel::default(), 1);
         let path = stdio.out.clone().unwrap();
+        std::fs::remove_dir_all(stdio.folder()).unwrap();
         drop(stdio.open().unwrap());
         stdio.note("out of luck");
         assert_eq!(

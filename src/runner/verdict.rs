@@ -6,6 +6,8 @@ use std::process::ExitStatus;
 use rustix::process::Signal;
 
 use crate::wire::JobStatus;
+use crate::wire::workflow_config::{ExecutionConfig, TerminationSignal};
+use crate::wire::workflows::WorkflowModel;
 
 /// The return code of a job that was killed because time was up, unless the workflow says otherwise.
 pub(super) const TIMEOUT_CODE: i64 = 152;
@@ -35,6 +37,39 @@ pub(super) struct Rules {
     pub(super) use_pending_failed: bool,
     /// Return code of a job killed because time was up.
     pub(super) timeout_code: Option<i64>,
+}
+
+impl Rules {
+    pub(super) fn of(workflow: &WorkflowModel) -> Self {
+        let config = workflow.execution_config.as_ref();
+        Self {
+            use_pending_failed: workflow.use_pending_failed.unwrap_or_default(),
+            timeout_code: config
+                .and_then(|config| config.timeout_exit_code)
+                .map(i64::from),
+        }
+    }
+}
+
+/// How jobs of a workflow want to be asked to stop.
+pub(super) fn polite_signal(config: Option<&ExecutionConfig>) -> Signal {
+    let Some(name) = config.and_then(|config| config.termination_signal.as_deref()) else {
+        return Signal::TERM;
+    };
+    match TerminationSignal::named(name) {
+        Some(TerminationSignal::Term) => Signal::TERM,
+        Some(TerminationSignal::Int) => Signal::INT,
+        Some(TerminationSignal::Hup) => Signal::HUP,
+        Some(TerminationSignal::Quit) => Signal::QUIT,
+        Some(TerminationSignal::Usr1) => Signal::USR1,
+        Some(TerminationSignal::Usr2) => Signal::USR2,
+        Some(TerminationSignal::Alrm) => Signal::ALARM,
+        Some(TerminationSignal::Kill) => Signal::KILL,
+        None => {
+            tracing::warn!(name, "no signal is called so; jobs will get SIGTERM");
+            Signal::TERM
+        }
+    }
 }
 
 /// The exit code; 128 + n after signal n.

@@ -59,13 +59,15 @@ impl<'t> Fields<'t> {
                 at: found.at,
                 value: text.clone(),
             }),
-            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => {
-                let message = format!("`{key}` must be a string, this is {}", found.noun());
-                let help = format!("put it into quotes: \"{}\"", found.to_json());
-                self.problems.add_with_help(found.at, message, help);
-                None
-            }
-            _ => self.expected(key, "a string", found),
+            _ => match found.as_written() {
+                Some(text) => {
+                    let message = format!("`{key}` must be a string, this is {}", found.noun());
+                    let help = format!("put it into quotes: \"{text}\"");
+                    self.problems.add_with_help(found.at, message, help);
+                    None
+                }
+                None => self.expected(key, "a string", found),
+            },
         }
     }
 
@@ -94,7 +96,7 @@ impl<'t> Fields<'t> {
     pub fn flag(&self, key: &'static str) -> Option<bool> {
         let found = self.value(key)?;
         match found.value {
-            Kind::Bool(flag) => Some(flag),
+            Kind::Bool(flag, _) => Some(flag),
             _ => self.expected(key, "true or false", found),
         }
     }
@@ -103,8 +105,8 @@ impl<'t> Fields<'t> {
     pub fn int(&self, key: &'static str, least: i64) -> Option<i64> {
         let found = self.value(key)?;
         match found.value {
-            Kind::Int(number) if number >= least => Some(number),
-            Kind::Int(number) => {
+            Kind::Int(number, _) if number >= least => Some(number),
+            Kind::Int(number, _) => {
                 let message = format!("`{key}` must be at least {least}, this is {number}");
                 self.problems.add(found.at, message);
                 None
@@ -134,8 +136,8 @@ impl<'t> Fields<'t> {
                 clippy::cast_precision_loss,
                 reason = "times of files fit into 53 bits"
             )]
-            Kind::Int(number) => Some(number as f64),
-            Kind::Float(number) => Some(number),
+            Kind::Int(number, _) => Some(number as f64),
+            Kind::Float(number, _) => Some(number),
             _ => self.expected(key, "a number", found),
         }
     }
@@ -207,31 +209,39 @@ impl<'t> Fields<'t> {
         }
     }
 
-    /// An object of strings, each with its place; numbers and booleans count as their text.
+    /// An object of strings, each with its place; numbers and booleans count as they are
+    /// written.
     pub fn text_map(&self, key: &'static str) -> Option<BTreeMap<String, Text>> {
         let entries = self.entries(key)?;
         let texts = entries.iter().filter_map(|entry| {
             let found = &entry.value;
-            let text = match &found.value {
-                Kind::Text(text) => text.clone(),
-                Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => found.to_json().to_string(),
-                _ => {
-                    let message = format!(
-                        "`{key}.{}` must be a string, this is {}",
-                        entry.key.value,
-                        found.noun()
-                    );
-                    self.problems.add(found.at, message);
-                    return None;
-                }
+            let Some(text) = found.as_written() else {
+                let message = format!(
+                    "`{key}.{}` must be a string, this is {}",
+                    entry.key.value,
+                    found.noun()
+                );
+                self.problems.add(found.at, message);
+                return None;
             };
             let text = Text {
                 at: entry.key.at,
-                value: text,
+                value: text.to_owned(),
             };
             Some((entry.key.value.clone(), text))
         });
         Some(texts.collect())
+    }
+
+    /// Warns about a key that is taken and changes nothing, unless it says `false`, which
+    /// then is the truth.
+    pub fn without_effect(&self, key: &'static str, why: &str) {
+        if let Some(found) = self.value(key)
+            && !matches!(found.value, Kind::Bool(false, _))
+        {
+            let message = format!("`{key}` has no effect in this version");
+            self.problems.warn(found.at, message, Some(why.to_owned()));
+        }
     }
 
     /// Refuses a key of the format that needs what this version lacks.

@@ -83,7 +83,9 @@ fn convert(value: ast::Value<'_>, lines: &LineIndex<'_>, problems: &Problems) ->
     let at = lines.spot(value.start());
     let kind = match value {
         ast::Value::NullKeyword(_) => Kind::Null,
-        ast::Value::BooleanLit(literal) => Kind::Bool(literal.value),
+        ast::Value::BooleanLit(literal) => {
+            Kind::Bool(literal.value, literal.value.to_string().into())
+        }
         ast::Value::StringLit(literal) => Kind::Text(literal.value.into_owned()),
         ast::Value::NumberLit(literal) => match number(literal.value) {
             Some(kind) => kind,
@@ -120,7 +122,8 @@ fn convert(value: ast::Value<'_>, lines: &LineIndex<'_>, problems: &Problems) ->
 }
 
 /// A number of JSON5, of which JSON's are a part.
-fn number(text: &str) -> Option<Kind> {
+fn number(written: &str) -> Option<Kind> {
+    let text = written;
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -130,14 +133,17 @@ fn number(text: &str) -> Option<Kind> {
         .or_else(|| digits.strip_prefix("0X"));
     if let Some(hexadecimal) = hexadecimal {
         let value = i64::from_str_radix(hexadecimal, 16).ok()?;
-        return Some(Kind::Int(if negative { -value } else { value }));
+        let value = if negative { -value } else { value };
+        return Some(Kind::Int(value, written.into()));
     }
     let text = text.strip_prefix('+').unwrap_or(text);
     if let Ok(value) = text.parse() {
-        return Some(Kind::Int(value));
+        return Some(Kind::Int(value, written.into()));
     }
     let value: f64 = text.parse().ok()?;
-    value.is_finite().then_some(Kind::Float(value))
+    value
+        .is_finite()
+        .then(|| Kind::Float(value, written.into()))
 }
 
 /// Finds line and column of a byte, quickly also where all is on one long line.

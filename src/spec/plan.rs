@@ -101,7 +101,8 @@ pub fn build(mut expanded: Expanded, problems: &Problems) -> Plan {
         file_count_before_expansion: expanded.declared_files,
         user_data_count: expanded.user_data.len(),
         resource_requirements_count: expanded.resource_requirements.len(),
-        warnings: problems.take_warnings(),
+        // Gathered last of all.
+        warnings: Vec::new(),
     };
     let mut workflow = expanded.workflow;
     add_stdio_overrides(&mut workflow, &expanded.jobs);

@@ -28,6 +28,8 @@ pub struct SpecErrors {
     pub source: String,
     /// The mistakes, at least one.
     pub problems: Vec<Problem>,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// Mistakes shown before the rest is only counted: one wrong line of a

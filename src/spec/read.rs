@@ -53,6 +53,11 @@ fn unsupported(fields: &Fields<'_>) {
 fn workflow(fields: &Fields<'_>, parameters: &[Parameter], problems: &Problems) -> WorkflowModel {
     // The user is who runs the command, whatever the spec says.
     fields.text("user");
+    let key = "compute_node_min_time_for_new_jobs_seconds";
+    fields.without_effect(key, "a worker takes what fits into its time limit");
+    let key = "compute_node_expiration_buffer_seconds";
+    fields.without_effect(key, "`torc run --time-limit` says when a worker ends");
+    fields.without_effect("enable_ro_crate", "RO-Crates come with a later version");
     WorkflowModel {
         name: fields.required_text("name").value,
         description: fields.text("description").map(|text| text.value),
@@ -82,6 +87,8 @@ fn workflow(fields: &Fields<'_>, parameters: &[Parameter], problems: &Problems) 
 
 fn dynamic_jobs(fields: &Fields<'_>, problems: &Problems) -> Option<DynamicJobsConfig> {
     let value = fields.value("dynamic_jobs")?;
+    let why = "jobs cannot spawn jobs in this version";
+    fields.without_effect("dynamic_jobs", why);
     let inner = Fields::of(value, "`dynamic_jobs`", problems)?;
     let max_iterations = inner.int("max_iterations", 1);
     inner.finish();
@@ -225,9 +232,9 @@ fn values(value: &Value) -> Result<Vec<ParameterValue>, String> {
 
 fn single(value: &Value) -> Result<ParameterValue, String> {
     match &value.value {
-        Kind::Int(number) => Ok(ParameterValue::Int(*number)),
-        Kind::Float(number) => Ok(ParameterValue::Float(*number)),
-        Kind::Bool(flag) => Ok(ParameterValue::Text(flag.to_string())),
+        Kind::Int(number, _) => Ok(ParameterValue::Int(*number)),
+        Kind::Float(number, _) => Ok(ParameterValue::Float(*number)),
+        Kind::Bool(flag, _) => Ok(ParameterValue::Text(flag.to_string())),
         Kind::Text(text) => Ok(ParameterValue::infer(text)),
         Kind::Null | Kind::List(_) | Kind::Map(_) => Err(format!(
             "a value must be a string or a number, this is {}",

@@ -26,6 +26,7 @@ fn job(item: &Value, problems: &Problems) -> Option<JobDecl> {
         names: fields.texts(names),
         patterns: fields.texts(patterns),
     };
+    fields.without_effect("supports_termination", "every job gets the signal to stop");
     let decl = JobDecl {
         at: fields.at,
         name: fields.required_text("name"),

@@ -2,10 +2,11 @@
 
 use super::fields::Fields;
 use super::problem::Problems;
+use super::suggest::did_you_mean;
 use super::tree::Value;
 use crate::wire::workflow_config::{
     ComputeNodeMonitorConfig, ExecutionConfig, ExecutionMode, JobMonitorConfig, MonitorGranularity,
-    ResourceMonitorConfig, StdioConfig, StdioMode,
+    ResourceMonitorConfig, StdioConfig, StdioMode, TerminationSignal,
 };
 
 const GRANULARITIES: [(&str, MonitorGranularity); 2] = [
@@ -40,13 +41,16 @@ pub fn execution_config(top: &Fields<'_>, problems: &Problems) -> Option<Executi
     for key in ["srun_termination_signal", "srun_mpi", "enable_cpu_bind"] {
         fields.unsupported(key, slurm);
     }
+    fields.without_effect("limit_resources", "workers do not watch memory yet");
+    fields.without_effect("oom_exit_code", "workers do not watch memory yet");
+    fields.without_effect("staggered_start", "jobs start as soon as they may");
     let config = ExecutionConfig {
         mode,
         sigkill_headroom_seconds: fields.int("sigkill_headroom_seconds", 0),
         timeout_exit_code: fields.int32("timeout_exit_code", 0),
         staggered_start: fields.flag("staggered_start"),
         limit_resources: fields.flag("limit_resources"),
-        termination_signal: fields.text("termination_signal").map(|text| text.value),
+        termination_signal: termination_signal(&fields, problems),
         sigterm_lead_seconds: fields.int("sigterm_lead_seconds", 0),
         oom_exit_code: fields.int32("oom_exit_code", 0),
         stdio: fields
@@ -56,6 +60,26 @@ pub fn execution_config(top: &Fields<'_>, problems: &Problems) -> Option<Executi
     };
     fields.finish();
     (!is_default(&config)).then_some(config)
+}
+
+/// The signal by the name that the contract has for it.
+fn termination_signal(fields: &Fields<'_>, problems: &Problems) -> Option<String> {
+    let text = fields.text("termination_signal")?;
+    let names = TerminationSignal::NAMES;
+    let Some(signal) = TerminationSignal::named(&text.value) else {
+        let list: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let message = format!(
+            "`{}` is no signal for jobs; take one of {}",
+            text.value,
+            list.join(", ")
+        );
+        let wanted = text.value.to_ascii_uppercase();
+        let help = did_you_mean(&wanted, names.iter().map(|(name, _)| *name));
+        problems.push(text.at, message, help);
+        return None;
+    };
+    let name = names.iter().find(|(_, known)| *known == signal);
+    name.map(|(name, _)| (*name).to_owned())
 }
 
 fn is_default(config: &ExecutionConfig) -> bool {
@@ -88,6 +112,7 @@ pub fn stdio(value: &Value, problems: &Problems) -> Option<StdioConfig> {
 /// Reads `resource_monitor`.
 pub fn resource_monitor(top: &Fields<'_>, problems: &Problems) -> Option<ResourceMonitorConfig> {
     let value = top.value("resource_monitor")?;
+    top.without_effect("resource_monitor", "workers do not watch resources yet");
     let fields = Fields::of(value, "`resource_monitor`", problems)?;
     let defaults = ResourceMonitorConfig::default();
     let config = ResourceMonitorConfig {

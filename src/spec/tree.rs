@@ -28,17 +28,20 @@ pub struct Spanned<T> {
 /// A value of the source.
 pub type Value = Spanned<Kind>;
 
+/// A value as the source writes it: `1.10` is a number, and as text it is not `1.1`.
+pub type Written = Box<str>;
+
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// Nothing; a key with this value counts as absent.
     Null,
     /// `true` or `false`.
-    Bool(bool),
+    Bool(bool, Written),
     /// A whole number.
-    Int(i64),
+    Int(i64, Written),
     /// Any other number, always finite.
-    Float(f64),
+    Float(f64, Written),
     /// A string.
     Text(String),
     /// A list.
@@ -61,12 +64,21 @@ impl Value {
     pub fn noun(&self) -> &'static str {
         match &self.value {
             Kind::Null => "nothing",
-            Kind::Bool(_) => "a boolean",
-            Kind::Int(_) => "an integer",
-            Kind::Float(_) => "a number",
+            Kind::Bool(..) => "a boolean",
+            Kind::Int(..) => "an integer",
+            Kind::Float(..) => "a number",
             Kind::Text(_) => "a string",
             Kind::List(_) => "a list",
             Kind::Map(_) => "an object",
+        }
+    }
+
+    /// The text of a string, and of whatever else is written in one word.
+    pub fn as_written(&self) -> Option<&str> {
+        match &self.value {
+            Kind::Text(text) => Some(text),
+            Kind::Bool(_, text) | Kind::Int(_, text) | Kind::Float(_, text) => Some(text),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
         }
     }
 
@@ -74,9 +86,9 @@ impl Value {
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Kind::Null => serde_json::Value::Null,
-            Kind::Bool(value) => (*value).into(),
-            Kind::Int(value) => (*value).into(),
-            Kind::Float(value) => {
+            Kind::Bool(value, _) => (*value).into(),
+            Kind::Int(value, _) => (*value).into(),
+            Kind::Float(value, _) => {
                 Number::from_f64(*value).map_or(serde_json::Value::Null, Into::into)
             }
             Kind::Text(value) => value.clone().into(),

@@ -184,9 +184,7 @@ fn key_of(value: Value, problems: &Problems) -> Spanned<String> {
     let at = value.at;
     let text = match value.value {
         Kind::Text(text) => text,
-        Kind::Int(number) => number.to_string(),
-        Kind::Float(number) => number.to_string(),
-        Kind::Bool(value) => value.to_string(),
+        Kind::Int(_, text) | Kind::Float(_, text) | Kind::Bool(_, text) => text.into(),
         Kind::Null => "null".to_owned(),
         Kind::List(_) | Kind::Map(_) => {
             let help = "text with braces or brackets needs quotes in YAML";
@@ -201,8 +199,8 @@ fn key_of(value: Value, problems: &Problems) -> Spanned<String> {
 fn resolve(text: &str) -> Option<Kind> {
     Some(match text {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "true" | "True" | "TRUE" => Kind::Bool(true),
-        "false" | "False" | "FALSE" => Kind::Bool(false),
+        "true" | "True" | "TRUE" => Kind::Bool(true, text.into()),
+        "false" | "False" | "FALSE" => Kind::Bool(false, text.into()),
         _ => return number(text),
     })
 }
@@ -220,16 +218,16 @@ fn number(text: &str) -> Option<Kind> {
         if let Some(digits) = text.strip_prefix(prefix)
             && let Ok(value) = i64::from_str_radix(digits, radix)
         {
-            return Some(Kind::Int(value));
+            return Some(Kind::Int(value, text.into()));
         }
     }
     // The first letter keeps Rust's own words for infinity out.
     let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     if numeric && let Ok(value) = text.parse() {
-        return Some(Kind::Int(value));
+        return Some(Kind::Int(value, text.into()));
     }
     match text.parse::<f64>() {
-        Ok(value) if numeric && value.is_finite() => Some(Kind::Float(value)),
+        Ok(value) if numeric && value.is_finite() => Some(Kind::Float(value, text.into())),
         _ => Some(Kind::Text(text.to_owned())),
     }
 }

@@ -49,6 +49,44 @@ pub struct ExecutionConfig {
     pub job_stdio_overrides: Option<BTreeMap<String, StdioConfig>>,
 }
 
+/// The signals that make sense in `termination_signal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the signal of its name")]
+pub enum TerminationSignal {
+    Term,
+    Int,
+    Hup,
+    Quit,
+    Usr1,
+    Usr2,
+    Alrm,
+    Kill,
+}
+
+impl TerminationSignal {
+    /// Their names, as the contract writes them.
+    pub const NAMES: [(&'static str, Self); 8] = [
+        ("SIGTERM", Self::Term),
+        ("SIGINT", Self::Int),
+        ("SIGHUP", Self::Hup),
+        ("SIGQUIT", Self::Quit),
+        ("SIGUSR1", Self::Usr1),
+        ("SIGUSR2", Self::Usr2),
+        ("SIGALRM", Self::Alrm),
+        ("SIGKILL", Self::Kill),
+    ];
+
+    /// The signal of a name, which may lack its `SIG` and be in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.trim().to_ascii_uppercase();
+        let bare = name.strip_prefix("SIG").unwrap_or(&name);
+        let found = Self::NAMES
+            .iter()
+            .find(|(known, _)| known.strip_prefix("SIG") == Some(bare));
+        found.map(|(_, signal)| *signal)
+    }
+}
+
 /// Who starts the processes of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

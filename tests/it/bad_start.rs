@@ -3,24 +3,17 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::process::{ServerProcess, torc_server, wait_bounded};
+use crate::support::process::{ServerProcess, output_to, torc_server};
 
 /// Runs a server that is expected not to start; answers its exit code and what it said.
 fn refused(command: &mut Command) -> (i32, String) {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let status = wait_bounded(&mut child);
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let answer = output_to(command.stdin(Stdio::null()), Stdio::null(), Stdio::piped());
+    let said = answer.err;
     assert!(
         !said.contains("panicked") && !said.contains("backtrace"),
         "{said}"
     );
-    (status.code().unwrap(), said)
+    (answer.code.unwrap(), said)
 }
 
 fn run(directory: &Path) -> Command {

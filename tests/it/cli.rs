@@ -1,98 +1,12 @@
 //! The `torc` commands as a user meets them: what they print, and how they exit.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::process::{ServerProcess, torc};
+use crate::support::process::Answer;
 use crate::support::root;
-
-/// A user with a directory of their own, and perhaps a server.
-struct User {
-    directory: TempDir,
-    server: Option<ServerProcess>,
-}
-
-/// What a command answered.
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl User {
-    fn alone() -> Self {
-        Self {
-            directory: TempDir::new().unwrap(),
-            server: None,
-        }
-    }
-
-    fn with_server() -> Self {
-        let directory = TempDir::new().unwrap();
-        let server = ServerProcess::start(directory.path(), &[]);
-        Self {
-            directory,
-            server: Some(server),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn url(&self) -> String {
-        // Without a server: a port that nobody serves.
-        let port = self.server.as_ref().map_or(1, ServerProcess::port);
-        format!("http://127.0.0.1:{port}")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = torc();
-        command
-            .current_dir(self.path())
-            .env("TORC_API_URL", self.url())
-            .env("USER", "ada")
-            .args(arguments)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn torc(&self, arguments: &[&str]) -> Answer {
-        Answer::of(self.command(arguments).output().unwrap())
-    }
-
-    /// Runs a command that must succeed, and answers what it printed.
-    fn good(&self, arguments: &[&str]) -> String {
-        let answer = self.torc(arguments);
-        let Answer { code, out, err } = answer;
-        assert_eq!(code, Some(0), "torc {arguments:?}\n{out}\n{err}");
-        out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let out = self.good(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Answer {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
+use crate::support::user::{User, closed_pipe};
 
 fn example(name: &str) -> String {
     root().join("examples").join(name).display().to_string()
@@ -190,6 +104,52 @@ fn a_bad_spec_creates_nothing_and_exits_with_1() {
     );
 }
 
+/// In every format a mistake has its line and column, and warnings are told with it.
+#[test]
+fn mistakes_have_their_place_in_every_format() {
+    let user = User::alone();
+    for (name, text, told) in [
+        (
+            "a.json",
+            "{\"name\": \"n\",\n \"jobs\": [{\"name\": \"a\", \"command\": 1}]}",
+            "a.json:2:36: `command` must be a string, this is an integer",
+        ),
+        (
+            "b.json",
+            "{\"name\": \"n\",\n  // a comment\n \"jobs\": []}",
+            "b.json:2:3: not valid JSON",
+        ),
+        (
+            "c.json5",
+            "{name: 'n',\n jobs: [\n  {name: 'a', comand: 'c'}]}",
+            "c.json5:3:15: unknown key `comand` in a job",
+        ),
+        (
+            "d.json5",
+            "{name: 'n',\n jobs: [{name: 'a' command: 'c'}]}",
+            "d.json5:2:",
+        ),
+        (
+            "e.yaml",
+            "name: n\nenable_ro_crate: true\njobs: 3\n",
+            "warning: e.yaml:2:18: `enable_ro_crate` has no effect",
+        ),
+        (
+            "e.yaml",
+            "name: n\nenable_ro_crate: true\njobs: 3\n",
+            "e.yaml:3:7: `jobs`",
+        ),
+    ] {
+        user.write(name, text);
+        let Answer { code, err, .. } = user.torc(&["create", "--dry-run", name]);
+        assert_eq!(code, Some(1), "{name}: {err}");
+        assert!(err.contains(told), "{name}: {err}");
+    }
+    let told = user.torc(&["create", "--dry-run", "--json", "e.yaml"]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
+}
+
 #[test]
 fn a_failed_job_fails_the_command_only_when_asked() {
     let user = User::with_server();
@@ -226,10 +186,8 @@ fn a_workflow_can_be_started_again_but_not_under_its_workers() {
     );
     user.good(&["create", &file]);
     user.good(&["workflows", "start", "1"]);
-    let mut worker = user.command(&["run", "1", "-q"]).spawn().unwrap();
-    while user.json(&["status", "1"])["jobs_by_status"]["running"] != 1 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let worker = user.worker(&["1", "-q"]);
+    user.wait_for_jobs("1", "running", 1);
     let refused = user.torc(&["workflows", "start", "1"]);
     assert_eq!(refused.code, Some(1));
     assert!(
@@ -238,13 +196,13 @@ fn a_workflow_can_be_started_again_but_not_under_its_workers() {
         refused.err
     );
     assert_eq!(user.good(&["cancel", "1", "-y"]), "Canceled workflow 1\n");
-    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    assert_eq!(worker.finish().code, Some(0));
     assert_eq!(user.json(&["status", "1"])["is_canceled"], true);
     user.good(&["workflows", "start", "1"]);
     let status = user.json(&["status", "1"]);
     assert_eq!(status["is_canceled"], false);
     assert_eq!(status["jobs_by_status"]["ready"], 1);
-    assert_eq!(user.json(&["workflows", "get", "1"])["run_id"], 1);
+    assert_eq!(user.json(&["workflows", "get", "1"])["run_id"], 2);
 }
 
 #[test]
@@ -354,7 +312,7 @@ fn a_server_that_is_not_there_exits_with_1_and_advice() {
     let expected = "error: cannot reach the server at http://127.0.0.1:1/torc-service/v1: ";
     assert!(err.starts_with(expected), "{err}");
     assert!(
-        err.contains("torc-server run") && err.contains("--standalone"),
+        err.contains("torc-server run") && err.contains("`torc -s COMMAND`"),
         "{err}"
     );
 }
@@ -366,13 +324,27 @@ fn a_reader_that_has_enough_is_no_error() {
     spec += "- {name: 'a_job_with_a_name_{i}', command: 'true', use_parameters: [i]}\n";
     let file = user.write("many.yaml", &spec);
     user.good(&["create", &file]);
-    let mut child = user
-        .command(&["jobs", "list", "1"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let Answer { code, err, .. } = Answer::of(child.wait_with_output().unwrap());
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let answer = user.torc_to(&["jobs", "list", "1"], closed_pipe());
+    assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
+}
+
+/// What is left to do is done, and the exit code tells of it.
+#[test]
+fn a_reader_that_has_enough_hides_no_verdict() {
+    let user = User::with_server();
+    let file = user.write("two.yaml", TWO_JOBS);
+    let strict = user.torc_to(&["run", &file, "--fail-on-job-failure"], closed_pipe());
+    assert_eq!(strict.code, Some(1), "{}", strict.err);
+    for _ in 0..2 {
+        user.good(&["create", &file]);
+    }
+    let deleted = user.torc_to(&["delete", "1", "2", "3", "-y"], closed_pipe());
+    assert_eq!((deleted.code, deleted.err.as_str()), (Some(0), ""));
+    assert_eq!(
+        user.json(&["workflows", "list"])["items"],
+        Value::Array(vec![])
+    );
+    let bad = user.write("bad.yaml", "name: bad\n");
+    let told = user.torc_to(&["create", "--dry-run", "--json", &bad], closed_pipe());
+    assert_eq!(told.code, Some(1));
 }

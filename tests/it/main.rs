@@ -5,6 +5,7 @@
     clippy::too_many_lines,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
@@ -14,6 +15,7 @@ mod bad_luck;
 mod bad_start;
 mod claims;
 mod cli;
+mod cli_server;
 mod debug_pages;
 mod events;
 mod initialize;
@@ -33,4 +35,8 @@ mod telemetry;
 mod telemetry_console;
 mod tidy;
 mod transcript;
+mod worker_misfortune;
+mod worker_output;
+mod worker_runs;
+mod worker_stops;
 mod writes;

@@ -13,6 +13,7 @@ use torc_server::wire::jobs::JobModel;
 use torc_server::wire::{JobStatus, workflow_config::ExecutionConfig};
 
 use crate::runner_fake::Fake;
+use crate::support::process::HANG;
 
 fn job(name: &str, command: &str) -> JobModel {
     JobModel {
@@ -39,7 +40,7 @@ fn config(client: Client, directory: &TempDir) -> RunnerConfig {
 
 /// Runs a worker to its end, which a hang would delay for ever.
 async fn finish(config: RunnerConfig) -> Result<RunOutcome, RunnerError> {
-    tokio::time::timeout(Duration::from_secs(60), run(config))
+    tokio::time::timeout(HANG, run(config))
         .await
         .expect("the worker ends")
 }
@@ -50,9 +51,14 @@ fn read(directory: &TempDir, name: &str) -> String {
 }
 
 async fn wait_for(path: &Path) {
-    let limit = Instant::now() + Duration::from_secs(30);
-    while !path.exists() {
-        assert!(Instant::now() < limit, "{} never came", path.display());
+    wait_until(|| path.exists()).await;
+}
+
+/// Waits until something holds, at most as long as nothing hangs.
+async fn wait_until(mut holds: impl FnMut() -> bool) {
+    let limit = Instant::now() + HANG;
+    while !holds() {
+        assert!(Instant::now() < limit, "it never came");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -91,31 +97,135 @@ async fn jobs_see_their_environment_and_their_output_is_kept() {
     assert!(world.nodes[0].duration_seconds.is_some());
 }
 
+/// A job that notes how many run while it does, and ends only after two were seen at
+/// once: so both too many and too few at a time are noticed.
+fn counting(directory: &TempDir) -> String {
+    let folder = directory.path().join("running");
+    std::fs::create_dir(&folder).unwrap();
+    let (folder, counts) = (folder.display(), directory.path().join("counts"));
+    let (counts, two) = (counts.display(), directory.path().join("two"));
+    let two = two.display();
+    format!(
+        "touch {folder}/$TORC_JOB_ID; while :; do n=$(ls {folder} | wc -l); echo $n >> {counts}; \
+         [ $n -ge 2 ] && touch {two}; [ -e {two} ] && break; sleep 0.01; done; \
+         sleep 0.02; rm {folder}/$TORC_JOB_ID"
+    )
+}
+
+/// The most that any of them saw.
+fn most_at_once(directory: &TempDir) -> usize {
+    let counts = std::fs::read_to_string(directory.path().join("counts")).unwrap();
+    let counts = counts.lines().map(|line| line.parse().unwrap());
+    counts.max().unwrap()
+}
+
 #[tokio::test]
 async fn resources_bound_what_runs_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (fake, client) = Fake::start(many(12, "sleep 0.05")).await;
+    let (fake, client) = Fake::start(many(12, &counting(&directory))).await;
     fake.world().cpus_per_job = 2;
 
     let outcome = finish(config(client, &directory)).await.unwrap();
 
     assert_eq!(outcome.completed, 12);
-    assert_eq!(fake.world().most_running, 2);
+    assert_eq!(most_at_once(&directory), 2);
 }
 
 #[tokio::test]
 async fn slots_bound_what_runs_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (fake, client) = Fake::start(many(200, "true")).await;
+    let (_fake, client) = Fake::start(many(100, &counting(&directory))).await;
     let mut config = config(client, &directory);
     config.max_parallel_jobs = Some(8);
 
     let outcome = finish(config).await.unwrap();
 
-    assert_eq!(outcome.completed, 200);
-    let world = fake.world();
-    assert!(world.most_running <= 16, "{}", world.most_running);
-    assert!(world.claims < 100, "{} claims for 200 jobs", world.claims);
+    assert_eq!(outcome.completed, 100);
+    assert!((2..=8).contains(&most_at_once(&directory)));
+}
+
+/// Somebody makes a job ready again while it runs here, and the worker claims it: the
+/// process that runs will do.
+#[tokio::test]
+async fn a_job_that_is_here_is_not_run_a_second_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (ran, go) = (path("ran"), path("go"));
+    let command = format!(
+        "echo x >> {}; while [ ! -e {} ]; do sleep 0.01; done",
+        ran.display(),
+        go.display()
+    );
+    let (fake, client) = Fake::start(vec![job("a", &command)]).await;
+    let worker = task::spawn("worker", finish(config(client, &directory)));
+    wait_for(&ran).await;
+    fake.world().jobs[0].status = Some(JobStatus::Ready);
+    fake.tell("jobs_ready");
+    wait_until(|| fake.world().status(1) == JobStatus::Pending).await;
+    // It has heard of that claim when it sends the next one.
+    let claims = fake.world().claims;
+    fake.tell("jobs_ready");
+    wait_until(|| fake.world().claims > claims).await;
+    std::fs::write(&go, "").unwrap();
+
+    let outcome = worker.await.unwrap().unwrap();
+
+    assert_eq!((outcome.completed, outcome.refused), (1, 0));
+    assert_eq!(std::fs::read_to_string(ran).unwrap(), "x\n");
+}
+
+/// A stream without a word, as behind a proxy that buffers: every two seconds the worker
+/// asks all the same.
+#[tokio::test]
+async fn a_silent_stream_costs_time_and_no_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut later = job("later", "true");
+    later.depends_on_job_ids = Some(vec![1]);
+    let (fake, client) = Fake::start(vec![job("elsewhere", "true"), later]).await;
+    {
+        let mut world = fake.world();
+        world.silent = true;
+        // Another worker has it.
+        world.jobs[0].status = Some(JobStatus::Running);
+    }
+    let worker = task::spawn("worker", finish(config(client, &directory)));
+    // One at the start and one when the stream was opened; then nothing speaks of jobs.
+    wait_until(|| fake.world().claims > 1).await;
+    {
+        let mut world = fake.world();
+        world.jobs[0].status = Some(JobStatus::Completed);
+        world.jobs[1].status = Some(JobStatus::Ready);
+    }
+
+    let outcome = worker.await.unwrap().unwrap();
+
+    assert_eq!((outcome.completed, outcome.ending), (1, Ending::Complete));
+}
+
+/// A claim that is answered when the worker has already turned away from a canceled
+/// workflow, which somebody has started again by then.
+#[tokio::test]
+async fn what_comes_after_a_cancel_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (fake, client) = Fake::start(vec![job("a", "true")]).await;
+    {
+        let mut world = fake.world();
+        world.claims_held = true;
+        world.workflow.is_canceled = Some(true);
+    }
+    let worker = task::spawn("worker", finish(config(client, &directory)));
+    wait_until(|| fake.world().told_of_cancel > 0).await;
+    {
+        let mut world = fake.world();
+        world.workflow.is_canceled = Some(false);
+        world.workflow.run_id = Some(2);
+        world.claims_held = false;
+    }
+
+    let outcome = worker.await.unwrap().unwrap();
+
+    assert_eq!((outcome.given_back, outcome.ending), (1, Ending::Canceled));
+    assert_eq!(fake.world().status(1), JobStatus::Ready);
 }
 
 #[tokio::test]
@@ -185,7 +295,6 @@ async fn a_canceled_workflow_stops_its_jobs() {
     let (fake, client) = Fake::start(vec![job("long", &command), job("next", "true")]).await;
     let mut config = config(client, &directory);
     config.max_parallel_jobs = Some(1);
-    let begin = Instant::now();
     let worker = task::spawn("worker", finish(config));
     wait_for(&mark).await;
     {
@@ -198,7 +307,6 @@ async fn a_canceled_workflow_stops_its_jobs() {
     let outcome = worker.await.unwrap().unwrap();
 
     assert_eq!((outcome.canceled, outcome.ending), (1, Ending::Canceled));
-    assert!(begin.elapsed() < Duration::from_secs(30));
     assert_eq!(fake.world().status(2), JobStatus::Ready);
 }
 
@@ -206,24 +314,27 @@ async fn a_canceled_workflow_stops_its_jobs() {
 async fn time_runs_out_politely() {
     let directory = tempfile::tempdir().unwrap();
     let (fake, client) = Fake::start(vec![
-        job(
-            "stubborn",
-            "trap '' TERM; sleep 600 & wait; wait; sleep 600",
-        ),
-        job("polite", "trap 'exit 0' TERM; sleep 600 & wait"),
+        job("stubborn", "trap '' USR1; while :; do sleep 0.1; done"),
+        job("polite", "trap 'exit 0' USR1; while :; do sleep 0.1; done"),
         job("usual", "sleep 600"),
+        job(
+            "lingering",
+            "bash -c 'trap : USR1; while :; do sleep 0.1; done'; exit 0",
+        ),
     ])
     .await;
     let mut config = config(client, &directory);
-    config.time_limit = Some(Duration::from_secs(4));
+    // Half of it is time to start them all, on a machine that does much else.
+    config.time_limit = Some(Duration::from_secs(12));
     fake.world().workflow.execution_config = Some(ExecutionConfig {
         timeout_exit_code: Some(99),
+        termination_signal: Some("SIGUSR1".to_owned()),
         ..ExecutionConfig::default()
     });
 
     let outcome = finish(config).await.unwrap();
 
-    assert_eq!((outcome.completed, outcome.terminated), (1, 2));
+    assert_eq!((outcome.completed, outcome.terminated), (1, 3));
     assert_eq!(outcome.ending, Ending::TimeUp);
     let world = fake.world();
     let code = |id| {
@@ -235,7 +346,8 @@ async fn time_runs_out_politely() {
             .result
             .return_code
     };
-    assert_eq!((code(1), code(2), code(3)), (99, 0, 143));
+    // 138: SIGUSR1. What the last one started had to be killed with it.
+    assert_eq!((code(1), code(2), code(3), code(4)), (99, 0, 138, 99));
 }
 
 #[tokio::test]
@@ -260,17 +372,11 @@ async fn a_chain_runs_without_waiting_for_polls() {
         job.depends_on_job_ids = Some(vec![nth as i64]);
     }
     let (_fake, client) = Fake::start(chain).await;
-    let begin = Instant::now();
 
+    // A poll for each link would take 80 s, which counts as a hang.
     let outcome = finish(config(client, &directory)).await.unwrap();
 
     assert_eq!(outcome.completed, 40);
-    // A poll for each link would take 80 s.
-    assert!(
-        begin.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        begin.elapsed()
-    );
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 //! It knows just what the worker asks, and counts what must not happen: a job that is
 //! started twice, a job that is completed twice.
 
+mod before;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -41,11 +44,19 @@ pub struct World {
     /// How often each job was started, by somebody who did not repeat himself.
     pub starts: HashMap<i64, u32>,
     pub results: Vec<JobCompletionEntry>,
-    /// The largest number of jobs seen running at once.
-    pub most_running: usize,
     pub claims: u32,
+    /// Claims wait until this ends.
+    pub claims_held: bool,
+    /// How often somebody was told that the workflow is canceled.
+    pub told_of_cancel: u32,
+    /// No events are sent.
+    pub silent: bool,
     /// One answer in so many is lost after its effect; 0: none.
     pub lose_one_in: u8,
+    /// Whoever asks whether the workflow was started is answered so much later.
+    pub slow_to_say: Duration,
+    /// How often that was asked.
+    pub asked: u32,
     claims_by_key: HashMap<String, Vec<i64>>,
 }
 
@@ -63,6 +74,10 @@ impl World {
             .iter()
             .filter(|job| job.status == Some(status))
             .count()
+    }
+
+    fn is_uninitialized(&self) -> bool {
+        self.count(JobStatus::Uninitialized) == self.jobs.len()
     }
 
     fn release(&mut self) {
@@ -130,6 +145,23 @@ impl Fake {
             job.resource_requirements_id = Some(1);
         }
         world.release();
+        Self::serve(world).await
+    }
+
+    /// Serves `jobs` of a workflow that nobody has started.
+    pub async fn unstarted(jobs: Vec<JobModel>) -> (Self, Client) {
+        let (fake, client) = Self::start(jobs).await;
+        {
+            let mut world = fake.world();
+            world.workflow.run_id = Some(0);
+            for job in &mut world.jobs {
+                job.status = Some(JobStatus::Uninitialized);
+            }
+        }
+        (fake, client)
+    }
+
+    async fn serve(world: World) -> (Self, Client) {
         let fake = Self {
             world: Arc::new(Mutex::new(world)),
             events: broadcast::Sender::new(1000),
@@ -150,6 +182,13 @@ impl Fake {
 
     /// Sends an event to all streams.
     pub fn tell(&self, kind: &str) {
+        self.tell_of(kind, self.world().silent);
+    }
+
+    fn tell_of(&self, kind: &str, silent: bool) {
+        if silent {
+            return;
+        }
         let data = json!({
             "workflow_id": 1, "timestamp": 0, "event_type": kind, "severity": "debug", "data": {},
         });
@@ -158,7 +197,7 @@ impl Fake {
 }
 
 fn routes(fake: Fake) -> Router {
-    Router::new()
+    before::routes()
         .route("/workflows/1", get(workflow))
         .route("/workflows/1/is_complete", get(is_complete))
         .route("/workflows/1/claim_next_jobs", post(claim_next))
@@ -205,8 +244,9 @@ async fn workflow(State(fake): State<Fake>) -> Json<WorkflowModel> {
 }
 
 async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
-    let world = fake.world();
+    let mut world = fake.world();
     let is_canceled = world.workflow.is_canceled == Some(true);
+    world.told_of_cancel += u32::from(is_canceled);
     let ended = world
         .jobs
         .iter()
@@ -217,11 +257,19 @@ async fn is_complete(State(fake): State<Fake>) -> Json<IsCompleteResponse> {
     })
 }
 
+/// Waits as long as claims are held.
+async fn claims_allowed(fake: &Fake) {
+    while fake.world().claims_held {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn claim_next(
     State(fake): State<Fake>,
     Query(query): Query<ClaimNextQuery>,
     headers: HeaderMap,
 ) -> Json<ClaimResponse> {
+    claims_allowed(&fake).await;
     Json(
         fake.world()
             .claim(query.limit.unwrap() as usize, key_of(&headers)),
@@ -234,20 +282,23 @@ async fn claim_fitting(
     headers: HeaderMap,
     Json(offer): Json<ComputeNodesResources>,
 ) -> Json<ClaimResponse> {
+    claims_allowed(&fake).await;
     let mut world = fake.world();
     let fitting = (offer.num_cpus / world.cpus_per_job).min(limit);
     Json(world.claim(fitting as usize, key_of(&headers)))
 }
 
-async fn start(State(fake): State<Fake>, Path((id, _, node)): Path<(i64, i64, i64)>) -> Response {
+async fn start(State(fake): State<Fake>, Path((id, run, node)): Path<(i64, i64, i64)>) -> Response {
     let mut world = fake.world();
+    if world.workflow.run_id != Some(run) {
+        return refuse("Run ID mismatch");
+    }
     match world.status(id) {
         JobStatus::Running if world.job(id).compute_node_id == Some(node) => {}
         JobStatus::Pending => {
             *world.starts.entry(id).or_default() += 1;
             world.job(id).status = Some(JobStatus::Running);
             world.job(id).compute_node_id = Some(node);
-            world.most_running = world.most_running.max(world.count(JobStatus::Running));
         }
         _ => return refuse("the job is not pending"),
     }
@@ -266,7 +317,7 @@ async fn complete(
             world.job(id).status = Some(entry.status);
             world.results.push(entry);
             answer.completed.push(id);
-            fake.tell(&format!("job_{}", world.status(id)));
+            fake.tell_of(&format!("job_{}", world.status(id)), world.silent);
         } else if world.results.contains(&entry) {
             answer.completed.push(id);
         } else {
@@ -280,7 +331,7 @@ async fn complete(
     let ready = world.count(JobStatus::Ready);
     world.release();
     if world.count(JobStatus::Ready) > ready {
-        fake.tell("jobs_ready");
+        fake.tell_of("jobs_ready", world.silent);
     }
     Json(answer)
 }

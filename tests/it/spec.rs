@@ -162,3 +162,90 @@ fn a_hundred_thousand_jobs_load_quickly() {
     drop(result);
     assert!(start.elapsed().as_secs() < 60);
 }
+
+/// A version is no number to its program: `1.10` is not `1.1`.
+#[test]
+fn numbers_in_env_stay_as_they_are_written() {
+    let written = ["1.10", "007", "1e3", "0x10", "-0", "+5", ".5", "TRUE"];
+    let yaml: Vec<String> = written
+        .iter()
+        .enumerate()
+        .map(|(nth, text)| format!("V{nth}: {text}"))
+        .collect();
+    let yaml = yaml.join(", ");
+    let text =
+        format!("name: n\nenv: {{{yaml}}}\njobs: [{{name: a, command: c, env: {{{yaml}}}}}]\n");
+    let plan = plan(&text);
+    let workflow: Vec<String> = plan.workflow.env.unwrap().into_values().collect();
+    assert_eq!(workflow, written);
+    let job: Vec<String> = plan.jobs[0]
+        .model
+        .env
+        .clone()
+        .unwrap()
+        .into_values()
+        .collect();
+    assert_eq!(job, written);
+    let json5 = "{name: 'n', env: {A: 1.10, B: 0x1F, C: +5, D: true, E: 1e3}, jobs: [{name: 'a', command: 'c'}]}";
+    let env = spec::parse(json5, "json5").unwrap().workflow.env.unwrap();
+    let values: Vec<String> = env.into_values().collect();
+    assert_eq!(values, ["1.10", "0x1F", "+5", "true", "1e3"]);
+}
+
+#[test]
+fn signals_are_known_by_their_names() {
+    let signal = |name: &str| {
+        let text = format!(
+            "name: n\njobs: [{{name: a, command: c}}]\nexecution_config: {{termination_signal: {name}}}\n"
+        );
+        let plan = spec::parse(&text, "yaml")?;
+        Ok::<_, spec::SpecErrors>(
+            plan.workflow
+                .execution_config
+                .and_then(|it| it.termination_signal),
+        )
+    };
+    assert_eq!(signal("SIGINT").unwrap().as_deref(), Some("SIGINT"));
+    assert_eq!(signal("usr1").unwrap().as_deref(), Some("SIGUSR1"));
+    // The default is not worth storing.
+    assert_eq!(signal("SIGTERM").unwrap(), None);
+    let told = signal("SIGUSER1").unwrap_err().to_string();
+    assert!(
+        told.contains("spec.yaml:3:40: `SIGUSER1` is no signal for jobs"),
+        "{told}"
+    );
+    assert!(told.contains("help: did you mean `SIGUSR1`?"), "{told}");
+}
+
+/// What is taken and changes nothing is told; what says the truth anyway is not.
+#[test]
+fn keys_without_effect_are_told() {
+    let text = "name: n\nenable_ro_crate: false\ncompute_node_expiration_buffer_seconds: 5\n\
+        dynamic_jobs: {max_iterations: 3}\nresource_monitor: {generate_plots: true}\n\
+        execution_config: {limit_resources: true, staggered_start: false, oom_exit_code: 9}\n\
+        jobs: [{name: a, command: c, supports_termination: true}]\n";
+    let warnings = plan(text).summary.warnings;
+    let told: Vec<&str> = warnings
+        .iter()
+        .filter_map(|it| it.message.split('`').nth(1))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "compute_node_expiration_buffer_seconds",
+            "dynamic_jobs",
+            "resource_monitor",
+            "limit_resources",
+            "oom_exit_code",
+            "supports_termination",
+        ]
+    );
+}
+
+/// Warnings come with the mistakes, not only when these are gone.
+#[test]
+fn mistakes_hide_no_warnings() {
+    let text = "name: n\nenable_ro_crate: true\njobs: [{name: a, comand: c}]\n";
+    let errors = spec::parse(text, "yaml").unwrap_err();
+    assert_eq!((errors.problems.len(), errors.warnings.len()), (2, 1));
+}

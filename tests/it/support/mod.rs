@@ -3,6 +3,7 @@
 pub mod api;
 pub mod process;
 pub mod server;
+pub mod user;
 
 /// The directory of the repository.
 pub fn root() -> std::path::PathBuf {
