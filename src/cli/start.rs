@@ -56,10 +56,7 @@ async fn start(
     if !force {
         check_files(client, id).await?;
     }
-    let query = ResetStatusQuery {
-        force: Some(force),
-        ..ResetStatusQuery::default()
-    };
+    let query = ResetStatusQuery { force: Some(force) };
     patiently(|| client.reset_workflow_status(id, &query)).await?;
     if is_untouched(&status) {
         patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
@@ -74,8 +71,9 @@ async fn start(
     Ok(client.get_workflow_status(id).await?)
 }
 
-/// Initializes a workflow unless somebody else has done so by now. Doing it twice would
-/// make jobs ready that are at work already.
+/// Initializes a workflow unless somebody else has done so by now, which our server
+/// decides in one step; then the first run begins with it. Doing it twice would make jobs
+/// ready that are at work already.
 const UNLESS_DONE: InitializeJobsQuery = InitializeJobsQuery {
     only_uninitialized: Some(true),
     if_uninitialized: Some(true),
@@ -91,10 +89,6 @@ fn is_untouched(status: &WorkflowStatusResponse) -> bool {
 
 /// Starts the workflow if nobody has. Several workers may do this in the same moment.
 ///
-/// The first run is run 1, as with the published clients. Beginning a run comes before
-/// the jobs become ready, and the server refuses it while one is at work: so no job is
-/// ever at work in a run that is over by this.
-///
 /// # Errors
 ///
 /// [`Failure`] if input files are missing, or the server refuses.
@@ -104,21 +98,6 @@ pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<()
         return Ok(());
     }
     check_files(client, id).await?;
-    let workflow = insistently(|| client.get_workflow(id)).await?;
-    if workflow.run_id.unwrap_or_default() == 0 && is_uninitialized(client, id).await? {
-        let query = ResetStatusQuery {
-            force: None,
-            if_uninitialized: Some(true),
-        };
-        match patiently(|| client.reset_workflow_status(id, &query)).await {
-            Ok(_) => {}
-            // Because jobs are at work by now: somebody was faster.
-            Err(error) if error.status() == Some(422) && !is_uninitialized(client, id).await? => {
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
     patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
     Ok(())
 }

@@ -214,9 +214,6 @@ pub struct ResetStatusQuery {
     /// Even while jobs run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
-    /// Ours, additive: do nothing at all if a job has been initialized already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub if_uninitialized: Option<bool>,
 }
 
 /// Puts a workflow away, or takes it out again.
