@@ -5,7 +5,7 @@
 //! - the time from a blocker's last command to its dependent's first, over a chain of 50.
 //!
 //! The server is the one built beside this program, or the one that `TORC_SERVER_BIN` names.
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};

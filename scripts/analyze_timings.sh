@@ -29,11 +29,12 @@ Options:
   --json           JSON instead of a table, times in milliseconds
   -h, --help       this text
 
-The number of close lines that could not be read goes to standard error.
+The number of close lines that could not be read goes to standard error, and so do files
+that could not be read to their end; what was read of them counts.
 
 Exit status:
-  0  statistics were printed
-  1  no timings found, or a file could not be read
+  0  statistics of everything were printed
+  1  no timings found, or a file could not be read to its end
   2  the command line is wrong
 
 Examples:
@@ -107,18 +108,16 @@ for file in "$@"; do
     fi
 done
 
-# Everything at once, so that one sort sees all files. A failure is told on the last line,
-# since a pipe hides its first part's status. Files need not end in a line end.
+# Everything at once, so that one sort sees all files. A failure is told on a line of its
+# own, since a pipe hides its first part's status; the other files count all the same.
+# Files need not end in a line end.
 read_all() {
     for file in "$@"; do
         case $file in
         -) cat ;;
         *.gz) gzip -dc -- "$file" ;;
         *) cat -- "$file" ;;
-        esac || {
-            printf '\n#failed %s\n' "$file"
-            return
-        }
+        esac || printf '\n#failed %s' "$file"
         echo
     done
 }
@@ -127,16 +126,16 @@ read_all() {
 # the number of calls, which sorts first, then 1 busy, 2 idle, 3 wall.
 extract='
 # A duration as tracing prints it, in ms; -1 if it is none. The micro sign is two bytes,
-# and there are two of them in Unicode.
+# there are two of them in Unicode, and JSON may escape either.
 function ms(text,    number, unit) {
     if (!match(text, /^[0-9]+(\.[0-9]*)?/)) return -1
     number = substr(text, 1, RLENGTH) + 0
     unit = substr(text, RLENGTH + 1)
     if (unit == "ms") return number
     if (unit == "us" || unit == "\302\265s" || unit == "\316\274s") return number / 1000
+    if (tolower(unit) == "\\u00b5s" || tolower(unit) == "\\u03bcs") return number / 1000
     if (unit == "ns") return number / 1000000
     if (unit == "s") return number * 1000
-    if (unit == "m") return number * 60000
     return -1
 }
 # What follows the last `key` of the line, up to a blank or a quote.
@@ -148,6 +147,16 @@ function value(line, key,    at, rest) {
     }
     sub(/[ \t"].*$/, "", rest)
     return rest
+}
+# Where the last `close time.busy=` begins, 0 if nowhere: a field may hold one as well.
+function close_at(line,    at, before) {
+    at = before = 0
+    while (match(line, /close[ \t]+time\.busy=/)) {
+        at = before + RSTART
+        before += RSTART + RLENGTH - 1
+        line = substr(line, RSTART + RLENGTH)
+    }
+    return at
 }
 # The innermost of the spans in `outer{a=1}:inner{b="x: {y"}: target: close`. Fields may
 # hold anything, so braces and quotes are followed.
@@ -198,8 +207,9 @@ index($0, "time.busy") == 0 { next }
         busy = ms(value(line, "\"time.busy\":\""))
         idle = ms(value(line, "\"time.idle\":\""))
     } else {
-        if (!match(line, /close[ \t]+time\.busy=/)) next
-        name = text_name(substr(line, 1, RSTART - 1))
+        at = close_at(line)
+        if (at == 0) next
+        name = text_name(substr(line, 1, at - 1))
         busy = ms(value(line, "time.busy="))
         idle = ms(value(line, "time.idle="))
     }
@@ -223,11 +233,22 @@ function rank(part,    exact, whole) {
     whole = int(exact)
     return whole < exact ? whole + 1 : (whole < 1 ? 1 : whole)
 }
+# Some awks (of busybox, for one) have no sqrt. From above, each step comes closer, until
+# the digits end.
+function root(x,    now, closer) {
+    if (x <= 0) return 0
+    closer = x > 1 ? x : 1
+    do {
+        now = closer
+        closer = (now + x / now) / 2
+    } while (closer < now)
+    return now
+}
 function finish_kind(    key) {
     if (seen == 0) return
     key = fn SUBSEP kind
     mean[key] = average
-    dev[key] = sqrt(squares / seen)
+    dev[key] = root(squares / seen)
     hi[key] = last
     total[key] = average * seen
     seen = 0
@@ -241,8 +262,8 @@ function human(ms) {
     if (ms >= 1) return sprintf("%.2fms", ms)
     return sprintf("%.1fus", ms * 1000)
 }
-BEGIN { FS = "\t"; label[1] = "busy"; label[2] = "idle"; label[3] = "wall" }
-$1 == "#failed" { failed = 1; warn("could not read " $3 ": is it damaged?"); next }
+BEGIN { FS = "\t"; failed = 0; label[1] = "busy"; label[2] = "idle"; label[3] = "wall" }
+$1 == "#failed" { failed = 1; warn("could not read " $3 " to its end: is it damaged?"); next }
 $1 == "#unread" { warn("close lines that could not be read: " $3); next }
 $1 != fn || $2 != kind {
     finish_kind()
@@ -265,7 +286,6 @@ $1 != fn || $2 != kind {
 }
 END {
     finish_kind()
-    if (failed) { close("cat 1>&2"); exit 1 }
     if (functions == 0) {
         if (only != "") warn("no timings of " only " found; without --function all are shown")
         else warn("no timings found: run the server with TORC_TIMING_ENABLED=1 RUST_LOG=debug")
@@ -289,7 +309,7 @@ END {
             printf "}"
         }
         print "\n]}"
-        exit 0
+        exit failed
     }
     width = 8
     for (i = 1; i <= functions; i++) if (length(name[i]) > width) width = length(name[i])
@@ -303,6 +323,7 @@ END {
                 human(dev[key]), human(lo[key]), human(p50[key]), human(p90[key]), human(p99[key]), human(hi[key])
         }
     }
+    exit failed
 }
 '
 

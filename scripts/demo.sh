@@ -20,6 +20,12 @@ for argument in "$@"; do
     esac
 done
 
+missing=""
+for program in cargo curl awk sed; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -z "$missing" ] || { echo "demo.sh: install what is missing:$missing" >&2; exit 1; }
+
 if [ "$short" = yes ]; then
     cargo build --quiet --locked
     bin=${CARGO_TARGET_DIR:-target}/debug
@@ -42,7 +48,22 @@ fail() { echo "demo.sh: $*" >&2; keep=yes; exit 1; }
 
 # The usual console port if it is free, so that a plain `tokio-console` attaches.
 console=127.0.0.1:6669
-if (exec 3<>/dev/tcp/127.0.0.1/6669) 2>/dev/null; then console=127.0.0.1:$((20000 + RANDOM % 20000)); fi
+if (exec 3<>/dev/tcp/127.0.0.1/6669) 2>/dev/null; then console=127.0.0.1:0; fi
+
+# The first rows of each part of the server's report: shorten ROWS FILE
+shorten() {
+    awk -v most="$1" '
+        # A title has no indent, and the first row below it names the columns.
+        /^[^ ]/ { rows = 0; print; next }
+        /^$/ {
+            if (rows > most + 1) printf "  ... and %d rows more\n", rows - most - 1
+            rows = 0
+            print
+            next
+        }
+        ++rows <= most + 1 { print }
+    ' "$2"
+}
 
 cd "$work"
 TORC_TIMING_ENABLED=1 RUST_LOG=debug "$bin/torc-server" run --host 127.0.0.1 --port 0 \
@@ -58,11 +79,12 @@ port=$(sed -n 's/^TORC_SERVER_PORT=//p' "$work/server.out")
 [ -n "$port" ] || fail "the server printed no port"
 export TORC_API_URL="http://127.0.0.1:$port/torc-service/v1"
 echo "server   $TORC_API_URL (process $server)"
-echo "console  tokio-console http://$console"
+console=$(sed -n 's/.*tokio-console can connect.*address=//p' "$work/server.log")
+echo "console  ${console:+tokio-console http://}${console:-off: see the first lines of the log}"
 echo "logs     $work/logs"
 
-flow=$("$bin/torc" -f json workflows create "$root/examples/hundred_jobs.yaml" |
-    sed -n 's/.*"workflow_id": *\([0-9]*\).*/\1/p' | head -n 1)
+"$bin/torc" -f json workflows create "$root/examples/hundred_jobs.yaml" >"$work/created.json"
+flow=$(sed -n 's/.*"workflow_id": *\([0-9]*\).*/\1/p' "$work/created.json")
 [ -n "$flow" ] || fail "the workflow was not created"
 "$bin/torc" workflows start "$flow"
 
@@ -72,7 +94,17 @@ for i in $(seq 10); do
         --max-parallel-jobs 2 >"$work/worker_$i.log" 2>&1 &
     workers="$workers $!"
 done
-sleep 0.7
+# Under load means: some of the workers have claimed, and most jobs are still to come.
+report=$work/timings.txt
+get_report() { curl -sS "http://127.0.0.1:$port/debug/timings?format=text" >"$report"; }
+claims=0
+for _ in $(seq 600); do
+    get_report || fail "the server does not answer /debug/timings"
+    claims=$(awk '$1 == "claim_next_jobs" { print $2; exit }' "$report")
+    [ "${claims:-0}" -lt 15 ] || break
+    sleep 0.05
+done
+[ "${claims:-0}" -ge 15 ] || fail "the workers claimed nothing: see $work"
 kill -USR1 "$server"
 for pid in $workers; do
     wait "$pid" || fail "a worker ended with an error: see $work"
@@ -90,18 +122,23 @@ awk -v jobs="$completed" -v ms="$seconds" \
     'BEGIN { printf "\n%d jobs on ten workers in %.1f s: %.1f jobs/s\n", jobs, ms / 1000, jobs * 1000 / ms }'
 [ "$completed" = "$total" ] && [ "$total" = 100 ] || fail "$completed of $total jobs completed"
 
+dump=""
 for _ in $(seq 100); do
-    dump=$(ls "$work"/logs/torc-timings-*.txt 2>/dev/null | head -n 1)
-    [ -z "$dump" ] || break
+    for dump in "$work"/logs/torc-timings-*.txt; do break; done
+    [ ! -e "$dump" ] || break
     sleep 0.05
 done
-[ -n "$dump" ] || fail "SIGUSR1 left no dump"
+[ -e "$dump" ] || fail "SIGUSR1 left no dump"
 printf '\n== the histograms that SIGUSR1 dumped under load: %s\n' "$dump"
-head -n 40 "$dump"
+shorten 12 "$dump"
 grep -q claim_next_jobs "$dump" || fail "the dump has no claims"
 
 printf '\n== the server now: curl http://127.0.0.1:%s/debug/timings?format=text\n' "$port"
-curl -s "http://127.0.0.1:$port/debug/timings?format=text" | head -n 60
+get_report || fail "the server does not answer /debug/timings"
+shorten 6 "$report"
+for part in 'Instrumented functions' "The writer's operations" 'SQL statements' 'Batches:'; do
+    grep -q "^$part" "$report" || fail "the server's table lacks: $part"
+done
 
 kill -TERM "$server"
 wait "$server" || fail "the server did not end with 0"
@@ -109,4 +146,5 @@ server=""
 printf '\n== scripts/analyze_timings.sh over its log\n'
 table=$("$root/scripts/analyze_timings.sh" --top 10 "$work/server.log") || fail "no timings in the log"
 printf '%s\n' "$table"
-printf '%s\n' "$table" | grep -q prepare_ready_jobs || fail "the analysis lacks prepare_ready_jobs"
+"$root/scripts/analyze_timings.sh" --function prepare_ready_jobs "$work/server.log" >"$work/one" ||
+    fail "the analysis lacks prepare_ready_jobs"

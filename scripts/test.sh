@@ -16,12 +16,16 @@ esac
 
 step() { printf '\n== %s\n' "$*"; }
 
-# Debian packages that hold the programs the tests call.
+# What the tests call, and the Debian packages that hold it.
 packages=""
 need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
+need cc gcc
 need gzip gzip
 need awk mawk
 need curl curl
+need kill procps
+need mount mount
+need unshare util-linux
 [ "$quick" = yes ] || need tmux tmux
 if [ -n "$packages" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -32,6 +36,26 @@ if [ -n "$packages" ]; then
         exit 1
     fi
 fi
+command -v cargo >/dev/null 2>&1 || {
+    echo "test.sh: there is no cargo; https://rustup.rs installs it" >&2
+    exit 1
+}
+for component in rustfmt:fmt clippy:clippy; do
+    cargo "${component#*:}" --version >/dev/null 2>&1 && continue
+    command -v rustup >/dev/null 2>&1 || {
+        echo "test.sh: there is no ${component%:*}; install that part of the toolchain" >&2
+        exit 1
+    }
+    step "install: ${component%:*}"
+    rustup component add "${component%:*}"
+done
+# The test of a full disk mounts a small one, in a namespace of its own.
+may_mount() { unshare "$1" mount -t tmpfs -o size=1m tmpfs /tmp 2>/dev/null; }
+may_mount -m || may_mount -rm || {
+    echo "test.sh: a test mounts a small tmpfs. Run as root, or allow user namespaces" \
+        "(sysctl kernel.unprivileged_userns_clone=1; in a container --cap-add SYS_ADMIN)" >&2
+    exit 1
+}
 
 step "format"
 cargo fmt --all -- --check
@@ -46,8 +70,8 @@ else
     cargo test --workspace --locked
 fi
 
-step "a build without tokio_unstable compiles"
-RUSTFLAGS="" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/stable" cargo check --locked
+step "a build without tokio_unstable works"
+scripts/check_plain_build.sh
 
 if [ "$quick" = no ]; then
     step "the demo, short"

@@ -2,11 +2,11 @@
 
 pub mod telemetry;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// The command line of `torc-server`.
 #[derive(Debug, Parser)]
@@ -16,12 +16,37 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     about = "Runs large computational workflows, on a server that you can see inside of",
     after_help = "Exit codes: 0 stopped as asked, 1 could not start or run, 2 wrong usage.\n\
                   Signals: SIGINT and SIGTERM drain and stop, a second one ends at once; \
-                  SIGUSR1 dumps the timing histograms."
+                  SIGUSR1 dumps the timing histograms, and copies the database if \
+                  --snapshot-path is given or it is in memory."
 )]
 pub struct Cli {
     /// What to do; `run` when left out.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Reads the process's arguments and environment; a mistake ends the process, with
+    /// advice.
+    pub fn read() -> Self {
+        let read = command().try_get_matches();
+        match read.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches)) {
+            Ok(cli) => cli,
+            Err(error) => error.format(&mut command()).exit(),
+        }
+    }
+}
+
+/// The command line, where a variable that is set but empty counts as not set, as in
+/// shells and unit files that cannot unset.
+fn command() -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    Cli::command().mut_subcommands(|command| {
+        command.mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(None::<&'static str>),
+            _ => arg,
+        })
+    })
 }
 
 /// What `torc-server` can do.
@@ -86,14 +111,18 @@ pub struct RunArgs {
     )]
     pub max_request_body_mb: u32,
 
-    /// Where SIGUSR1 puts a copy of the database
+    /// Where SIGUSR1 puts a copy of the database, besides dumping the timings; a line
+    /// TORC_SNAPSHOT_DONE=PATH on standard output follows
+    /// [default: none, or torc-server-snapshot.db for a database in memory]
     #[arg(long, value_name = "PATH", env = "TORC_SERVER_SNAPSHOT_PATH")]
     pub snapshot_path: Option<PathBuf>,
 
-    /// Copies of the database to keep
+    /// Copies of the database to keep, at least 1: the older ones as PATH.1, PATH.2 and so on
     #[arg(
-        long, value_name = "N", default_value_t = 5, env = "TORC_SERVER_SNAPSHOT_KEEP",
-        value_parser = clap::value_parser!(u16).range(1..)
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        env = "TORC_SERVER_SNAPSHOT_KEEP"
     )]
     pub snapshot_keep: u16,
 
@@ -123,7 +152,8 @@ impl RunArgs {
     /// A malformed environment variable.
     pub fn defaults() -> Result<Self, clap::Error> {
         let line: [OsString; 2] = ["torc-server".into(), "run".into()];
-        match Cli::try_parse_from(line)?.command {
+        let mut matches = command().try_get_matches_from(line)?;
+        match Cli::from_arg_matches_mut(&mut matches)?.command {
             Some(Command::Run(run)) => Ok(*run),
             None => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
         }
@@ -136,6 +166,9 @@ impl RunArgs {
     /// A `DATABASE_URL` that is not SQLite's.
     pub fn database_path(&self) -> Result<Option<PathBuf>, String> {
         let given = match &self.database {
+            Some(path) if path.is_empty() => {
+                return Err("--database names no file; leave it out for torc-server.db".to_owned());
+            }
             Some(path) => path.clone(),
             None => match std::env::var("DATABASE_URL") {
                 Ok(url) if !url.is_empty() => path_of_url(&url)?,

@@ -20,9 +20,11 @@ pub mod release;
 pub mod resource_requirements;
 pub mod results;
 pub mod status_changes;
+pub mod status_moves;
 pub mod sweep;
 pub mod transition;
 pub mod user_data;
+mod weight;
 pub mod workflow_runs;
 pub mod workflow_status;
 pub mod workflows;
@@ -41,6 +43,10 @@ pub struct Engine {
     reads: Reads,
     events: Broadcaster,
 }
+
+/// Rows from which on a command is a batch of its own: others should not wait for it
+/// inside of its transaction.
+const MANY: usize = 1_000;
 
 impl Engine {
     /// An engine that writes and reads through these, and broadcasts through `events`.
@@ -68,6 +74,11 @@ impl Engine {
     /// A read connection for the operation `id`.
     pub(crate) async fn read(&self, id: &'static str) -> Result<ReadConn, EngineError> {
         Ok(self.reads.get(id).await?)
+    }
+
+    /// A read connection for the operation `id`, which answers a list of any length.
+    pub(crate) async fn read_list(&self, id: &'static str) -> Result<ReadConn, EngineError> {
+        Ok(self.reads.get_for_list(id).await?)
     }
 }
 

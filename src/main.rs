@@ -1,11 +1,9 @@
 //! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
 
-use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
@@ -20,6 +18,9 @@ type Failure = Box<dyn std::error::Error>;
 /// How long the database may take to close after the last request.
 const CLOSE: Duration = Duration::from_secs(9);
 
+/// How long log lines may take that should be written before something else happens.
+const FLUSH: Duration = Duration::from_millis(200);
+
 fn main() -> ExitCode {
     // First of all: until this is done, SIGUSR1 would end the process.
     let early = match hold_sigusr1() {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     };
     // A missing file is the usual case; a malformed line should not stop the server.
     let _ = dotenvy::dotenv();
-    let args = match Cli::parse().command {
+    let args = match Cli::read().command {
         Some(Command::Run(args)) => *args,
         None => match RunArgs::defaults() {
             Ok(args) => args,
@@ -106,13 +107,19 @@ async fn serve(
     let server = server::start(config, Some(telemetry.clone())).await?;
     sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);
     telemetry.start_gathering();
-    announce(&server)?;
+    announce(&server, &telemetry)?;
 
-    let stdin = stdin_end(args.shutdown_on_stdin_eof);
+    let stdin = args.shutdown_on_stdin_eof.then(stdin_end).transpose()?;
+    let stdin_ended = async {
+        match stdin {
+            Some(end) => end.begun().await,
+            None => std::future::pending().await,
+        }
+    };
     let why = tokio::select! {
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",
-        () = stdin.begun() => "the end of standard input",
+        () = stdin_ended => "the end of standard input",
     };
     tracing::info!("stopping after {why}: finishing open requests and queued writes");
     task::spawn("second-signal", async move {
@@ -120,7 +127,8 @@ async fn serve(
             _ = interrupt.recv() => 130,
             _ = terminate.recv() => 143,
         };
-        say("torc-server: ended at once by a second signal");
+        tracing::warn!("ended at once by a second signal");
+        telemetry.flush(FLUSH);
         std::process::exit(code);
     });
     if tokio::time::timeout(CLOSE, server.stop()).await.is_err() {
@@ -131,7 +139,7 @@ async fn serve(
 }
 
 /// Prints the line that programs wait for, and says on standard error what runs where.
-fn announce(server: &RunningServer) -> std::io::Result<()> {
+fn announce(server: &RunningServer, telemetry: &TelemetryHandle) -> std::io::Result<()> {
     let address = server.address();
     let database = if server.in_memory() {
         "in memory".to_owned()
@@ -141,9 +149,10 @@ fn announce(server: &RunningServer) -> std::io::Result<()> {
             .to_string()
     };
     tracing::info!(%address, %database, "torc-server {} is up", env!("CARGO_PKG_VERSION"));
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "TORC_SERVER_PORT={}", address.port())?;
-    stdout.flush()
+    // Whoever has read the port finds in the log what runs where.
+    telemetry.flush(FLUSH);
+    server::tell(format_args!("TORC_SERVER_PORT={}", address.port()));
+    Ok(())
 }
 
 /// What SIGUSR1 does besides the dump: the snapshot of the database, where it is wanted.
@@ -154,23 +163,19 @@ fn hooks(args: &RunArgs, server: &RunningServer) -> std::io::Result<Vec<Hook>> {
         (None, false) => return Ok(Vec::new()),
     };
     let target = std::path::absolute(target)?;
-    let wake = server.snapshots_to(target, usize::from(args.snapshot_keep));
+    let wake = server.snapshots_to(target, usize::from(args.snapshot_keep.max(1)));
     Ok(vec![Box::new(move || wake.notify_one())])
 }
 
-/// Begins when standard input ends, if that is wanted; else never.
-fn stdin_end(wanted: bool) -> shutdown::Shutdown {
+/// Begins when standard input ends.
+fn stdin_end() -> std::io::Result<shutdown::Shutdown> {
     let (trigger, ended) = shutdown::pair();
     // A thread of its own: the runtime would wait for a blocked read when it ends.
-    std::thread::spawn(move || {
-        if wanted {
-            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
+    std::thread::Builder::new()
+        .name("stdin-end".to_owned())
+        .spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             trigger.begin();
-        } else {
-            // Kept for ever: a trigger that is gone counts as one that fired.
-            std::thread::park();
-            drop(trigger);
-        }
-    });
-    ended
+        })?;
+    Ok(ended)
 }

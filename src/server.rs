@@ -2,6 +2,7 @@
 //! parts meet. Handlers are in `server/api`, rules in `engine`, SQL in `store`.
 
 pub mod api;
+pub mod bodies;
 pub mod debug;
 pub mod error;
 pub mod events;
@@ -9,6 +10,8 @@ pub mod extract;
 pub mod http;
 pub mod router;
 
+use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,6 +152,15 @@ async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
         })
 }
 
+/// Prints a line for programs on standard output. That nobody reads it any more costs a
+/// warning: the server works for others.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        tracing::warn!("standard output did not take `{line}`: {error}");
+    }
+}
+
 impl RunningServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
@@ -177,9 +189,12 @@ impl RunningServer {
                 loop {
                     wake.notified().await;
                     let (from, to) = (database.clone(), target.clone());
-                    let copy = move || snapshot::write(&from, &to, keep);
+                    let copy = move || {
+                        snapshot::write(&from, &to, keep)
+                            .map(|()| tell(format_args!("TORC_SNAPSHOT_DONE={}", to.display())))
+                    };
                     match task::spawn_blocking("database-snapshot", copy).await {
-                        Ok(Ok(())) => println!("TORC_SNAPSHOT_DONE={}", target.display()),
+                        Ok(Ok(())) => {}
                         Ok(Err(error)) => tracing::error!("no snapshot was taken: {error}"),
                         Err(error) => tracing::error!("no snapshot was taken: {error}"),
                     }

@@ -18,6 +18,8 @@ pub mod job_links;
 pub mod jobs;
 pub mod open;
 pub mod paging;
+#[cfg(test)]
+mod plans;
 pub mod reads;
 pub mod ready;
 pub mod resource_requirements;

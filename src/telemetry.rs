@@ -7,14 +7,16 @@
 //!
 //! | layer | sees | file |
 //! |---|---|---|
-//! | log lines on standard error, in the file | what the filter of `RUST_LOG` lets through, never tokio's internals | here, [`files`] |
-//! | close lines | our spans that pass the same filter, when `TORC_TIMING_ENABLED` is set | [`lines`] |
 //! | timing | every span of ours, always | [`timing`] |
+//! | log lines on standard error, in the file | what the filter of `RUST_LOG` lets through, never tokio's internals | here, [`outlet`], [`files`] |
+//! | close lines | our spans that pass the same filter, when `TORC_TIMING_ENABLED` is set | [`lines`] |
 //! | console | tokio's internals, thinned by a gate | [`console`] |
 
 mod dump;
 mod files;
 mod lines;
+mod log_dir;
+mod outlet;
 pub mod phase;
 pub mod report;
 pub mod resource;
@@ -35,7 +37,6 @@ use std::time::{Duration, Instant};
 
 use tracing::Metadata;
 use tracing::dispatcher::{self, Dispatch};
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -44,6 +45,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter};
 
 use crate::config::telemetry::TelemetryConfig;
+use outlet::Outlet;
 pub use report::Report;
 
 /// The beginning of the target of every span and event of ours.
@@ -75,14 +77,14 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// What must live as long as the program: dropping it ends the log file's thread.
+/// What must live as long as the program: dropping it ends the threads that write logs.
 ///
 /// Keep it in `main`, and end it with [`Telemetry::shutdown`] after the runtime is
 /// gone; lines logged later than that reach standard error only.
-#[must_use = "dropping it stops the log file"]
+#[must_use = "dropping it stops the logs"]
 pub struct Telemetry {
     handle: TelemetryHandle,
-    file_guard: Option<WorkerGuard>,
+    guards: Vec<outlet::OutletGuard>,
 }
 
 /// Reads what telemetry knows; cheap to clone, works from any thread.
@@ -93,7 +95,7 @@ struct Shared {
     /// Where the timing layer is found again. A clone of the dispatch, because a
     /// thread may run under a scoped subscriber of its own.
     dispatch: Dispatch,
-    files: Option<files::Losses>,
+    outlets: Vec<Outlet>,
     dump_dir: PathBuf,
     started: Instant,
 }
@@ -110,31 +112,40 @@ struct Shared {
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     parse_filter(&config.filter)?;
     let mut layers: Vec<BoxedLayer> = Vec::new();
-    let mut sinks: Vec<lines::Sink> = Vec::new();
-
+    // The first layer is the first to hear of a span's end, so what the others do then
+    // is not measured.
+    if config.timing {
+        layers.push(timing::layer().with_filter(our_spans()).boxed());
+    }
+    let (stderr, guard) = Outlet::stderr();
+    let mut guards = vec![guard];
     let ansi = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    layers.push(stderr_layer(config, ansi)?);
-    sinks.push(lines::Sink::stderr(ansi));
+    layers.push(stderr_layer(config, stderr.clone(), ansi)?);
+    let mut sinks = vec![lines::Sink {
+        outlet: stderr.clone(),
+        json: false,
+        ansi,
+    }];
+    let mut outlets = vec![stderr];
 
-    let mut file_guard = None;
-    let mut losses = None;
     if let Some(file) = &config.file {
-        let opened = files::open(file).map_err(|source| TelemetryError::LogDir {
+        let (outlet, guard) = files::open(file).map_err(|source| TelemetryError::LogDir {
             dir: file.dir.clone(),
             source,
         })?;
-        layers.push(file_layer(config, file.json, opened.writer.clone())?);
-        sinks.push(lines::Sink::file(opened.writer, file.json));
-        file_guard = Some(opened.guard);
-        losses = Some(opened.losses);
+        layers.push(file_layer(config, file.json, outlet.clone())?);
+        sinks.push(lines::Sink {
+            outlet: outlet.clone(),
+            json: file.json,
+            ansi: false,
+        });
+        outlets.push(outlet);
+        guards.push(guard);
     }
     if config.timing_lines {
         let filter = parse_filter(&config.filter)?.and(our_spans());
         layers.push(lines::CloseLines::new(sinks).with_filter(filter).boxed());
-    }
-    if config.timing {
-        layers.push(timing::layer().with_filter(our_spans()).boxed());
     }
     let console = add_console(config, &mut layers);
 
@@ -143,17 +154,25 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
     match console {
-        Some(Ok(address)) => tracing::info!(%address, "tokio-console can connect"),
+        Some(Ok(address)) => {
+            tracing::info!(%address, "tokio-console can connect");
+            if !address.ip().to_canonical().is_loopback() {
+                tracing::warn!(
+                    "tokio-console has no password: whoever reaches {address} can watch this \
+                     server; --console-bind 127.0.0.1:6669 keeps it on this machine"
+                );
+            }
+        }
         Some(Err(trouble)) => tracing::warn!("{trouble}"),
         None => {}
     }
     let handle = TelemetryHandle(Arc::new(Shared {
         dispatch: dispatcher::get_default(Dispatch::clone),
-        files: losses,
+        outlets,
         dump_dir: config.dump_dir.clone(),
         started: Instant::now(),
     }));
-    Ok(Telemetry { handle, file_guard })
+    Ok(Telemetry { handle, guards })
 }
 
 impl Telemetry {
@@ -162,15 +181,16 @@ impl Telemetry {
         self.handle.clone()
     }
 
-    /// Says what was lost, then writes the last lines of the log file and ends it.
+    /// Says what was lost, then writes the last lines and ends the threads that do.
     ///
-    /// Call it last, after the runtime has ended. Takes at most about a second.
+    /// Call it last, after the runtime has ended. Takes at most a second for standard
+    /// error and another for the file, when nothing takes their lines.
     pub fn shutdown(self) {
         let dropped = self.handle.dropped_log_lines();
         if dropped > 0 {
-            tracing::warn!(dropped, "log lines did not reach the log file");
+            tracing::warn!(dropped, "log lines were lost");
         }
-        drop(self.file_guard);
+        drop(self.guards);
     }
 }
 
@@ -180,7 +200,7 @@ impl TelemetryHandle {
     pub fn detached() -> Self {
         Self(Arc::new(Shared {
             dispatch: Dispatch::none(),
-            files: None,
+            outlets: Vec::new(),
             dump_dir: PathBuf::from("."),
             started: Instant::now(),
         }))
@@ -214,9 +234,18 @@ impl TelemetryHandle {
         dump::write(&self.0.dump_dir, &self.report())
     }
 
-    /// Lines that never reached the log file: the queue was full, or the disk.
+    /// Lines that standard error or the log file did not get: the queue was full, or the
+    /// disk, or nobody reads any more.
     pub fn dropped_log_lines(&self) -> u64 {
-        self.0.files.as_ref().map_or(0, files::Losses::total)
+        self.0.outlets.iter().map(Outlet::lost).sum()
+    }
+
+    /// Waits until the lines so far are written, at most so long. Blocks.
+    pub fn flush(&self, at_most: Duration) {
+        let end = Instant::now() + at_most;
+        for outlet in &self.0.outlets {
+            outlet.drained(end);
+        }
     }
 
     /// Starts the task that gathers the samples of all threads every minute. Without it
@@ -240,9 +269,13 @@ impl TelemetryHandle {
     }
 }
 
-fn stderr_layer(config: &TelemetryConfig, ansi: bool) -> Result<BoxedLayer, TelemetryError> {
+fn stderr_layer(
+    config: &TelemetryConfig,
+    outlet: Outlet,
+    ansi: bool,
+) -> Result<BoxedLayer, TelemetryError> {
     Ok(fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(outlet)
         .with_ansi(ansi)
         .with_target(true)
         .with_thread_ids(true)
@@ -254,10 +287,10 @@ fn stderr_layer(config: &TelemetryConfig, ansi: bool) -> Result<BoxedLayer, Tele
 fn file_layer(
     config: &TelemetryConfig,
     json: bool,
-    writer: tracing_appender::non_blocking::NonBlocking,
+    outlet: Outlet,
 ) -> Result<BoxedLayer, TelemetryError> {
     let layer = fmt::layer()
-        .with_writer(writer)
+        .with_writer(outlet)
         .with_ansi(false)
         .with_target(true)
         .with_thread_ids(true)
@@ -298,8 +331,9 @@ fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
     Ok(filter)
 }
 
-/// A lone word that is nearly a level. The filter's syntax would take it for the name
-/// of a crate, and the log would stay empty without a word of why.
+/// A lone word that is nearly a level, or begins with one (`warning`). The filter's
+/// syntax would take it for the name of a crate, and the log would stay empty without a
+/// word of why.
 fn misspelt_level(text: &str) -> Option<&'static str> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     text.split(',').map(str::trim).find_map(|word| {
@@ -308,9 +342,10 @@ fn misspelt_level(text: &str) -> Option<&'static str> {
         if !plain || LEVELS.contains(&word.as_str()) {
             return None;
         }
-        LEVELS
-            .into_iter()
-            .find(|level| strsim::damerau_levenshtein(level, &word) <= 2)
+        LEVELS.into_iter().find(|level| {
+            strsim::damerau_levenshtein(level, &word) <= 2
+                || (*level != "off" && word.starts_with(level))
+        })
     })
 }
 

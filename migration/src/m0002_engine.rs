@@ -14,7 +14,7 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 type Addition = (&'static str, &'static str, &'static str);
 
 /// Virtual columns can be added to a table with rows; stored ones cannot. The key of a group is never NULL, since NULLs
-/// are all different to an index search, and the free text stands last, so no two combinations share a key.
+/// are all different to an index search; an absent id is none that a row could have; and the free text stands last, so no two combinations share a key.
 const COLUMNS: &[Addition] = &[
     ("workflow", "has_failures", "INTEGER NOT NULL DEFAULT 0"),
     ("job", "blockers", "INTEGER NOT NULL DEFAULT 0"),
@@ -22,8 +22,8 @@ const COLUMNS: &[Addition] = &[
     (
         "job",
         "claim_group",
-        "TEXT GENERATED ALWAYS AS (printf('%d|%d|%s', \
-         coalesce(resource_requirements_id, 0), coalesce(scheduler_id, 0), coalesce(labels, ''))) VIRTUAL",
+        "TEXT GENERATED ALWAYS AS (printf('%s|%s|%s', \
+         ifnull(resource_requirements_id, '-'), ifnull(scheduler_id, '-'), ifnull(labels, ''))) VIRTUAL",
     ),
     ("result", "request_key", "TEXT"),
 ];

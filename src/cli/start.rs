@@ -56,10 +56,7 @@ async fn start(
     if !force {
         check_files(client, id).await?;
     }
-    let query = ResetStatusQuery {
-        force: Some(force),
-        ..ResetStatusQuery::default()
-    };
+    let query = ResetStatusQuery { force: Some(force) };
     patiently(|| client.reset_workflow_status(id, &query)).await?;
     if is_untouched(&status) {
         patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
@@ -91,35 +88,17 @@ fn is_untouched(status: &WorkflowStatusResponse) -> bool {
 
 /// Starts the workflow if nobody has. Several workers may do this in the same moment.
 ///
-/// The first run is run 1, as with the published clients. Beginning a run comes before
-/// the jobs become ready, and the server refuses it while one is at work: so no job is
-/// ever at work in a run that is over by this.
+/// The server then begins the first run, which is run 1, as with the published clients.
 ///
 /// # Errors
 ///
 /// [`Failure`] if input files are missing, or the server refuses.
 pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<(), Failure> {
     let client = &context.client;
-    if !is_uninitialized(client, id).await? {
-        return Ok(());
+    if is_uninitialized(client, id).await? {
+        check_files(client, id).await?;
+        patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
     }
-    check_files(client, id).await?;
-    let workflow = insistently(|| client.get_workflow(id)).await?;
-    if workflow.run_id.unwrap_or_default() == 0 && is_uninitialized(client, id).await? {
-        let query = ResetStatusQuery {
-            force: None,
-            if_uninitialized: Some(true),
-        };
-        match patiently(|| client.reset_workflow_status(id, &query)).await {
-            Ok(_) => {}
-            // Because jobs are at work by now: somebody was faster.
-            Err(error) if error.status() == Some(422) && !is_uninitialized(client, id).await? => {
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
     Ok(())
 }
 

@@ -34,7 +34,8 @@ pub struct TelemetryArgs {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = LogRotation::Daily)]
     pub log_rotation: LogRotation,
 
-    /// Keep at most this many log files, deleting the oldest. [default: no such limit]
+    /// Keep at most this many log files, the live one included, deleting the oldest.
+    /// [default: no such limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub log_max_files: Option<u32>,
 

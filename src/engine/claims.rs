@@ -4,15 +4,17 @@ use std::cmp::Reverse;
 
 use super::fit::{Offer, Pack};
 use super::job_runs::{state_of, update_span};
-use super::{Engine, EngineError, access, check_limit, labels};
+use super::{Engine, EngineError, MANY, access, check_limit, labels};
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::ready::{self, Group, NeedsRow};
+use crate::store::workflows::WorkflowState;
 use crate::store::{Command, Effects, WriteTx, job_links};
 use crate::wire::JobStatus;
 use crate::wire::claims::{
     ClaimNextQuery, ClaimResponse, ComputeNodesResources, GetReadyJobRequirementsResponse,
 };
 use crate::wire::jobs::JobModel;
+use crate::wire::page::MAX_LIMIT;
 use crate::wire::units::parse_duration;
 
 /// Bytes of a GiB.
@@ -41,11 +43,41 @@ impl Claim {
         jobs.collect::<Result<_, _>>().map(Some)
     }
 
-    /// Groups of ready jobs whose labels the worker serves.
-    fn groups(&self, tx: &WriteTx<'_>) -> Result<Vec<Group>, EngineError> {
-        let mut groups = ready::groups(tx, self.workflow_id)?;
+    /// What every claim begins with: the workflow exists, the labels make sense.
+    fn check(&self, tx: &WriteTx<'_>) -> Result<WorkflowState, EngineError> {
+        access::workflow(tx, self.workflow_id)?;
+        labels::check(&self.labels, "runner")?;
+        state_of(tx, self.workflow_id)
+    }
+
+    /// Whether nothing more is wanted.
+    fn is_full(&self, taken: &[JobModel]) -> bool {
+        taken.len() as i64 >= self.limit
+    }
+
+    /// Groups of the next priority below `bound`, which moves on to it, whose labels the
+    /// worker serves; `None` after the last priority.
+    fn next_groups(
+        &self,
+        tx: &WriteTx<'_>,
+        bound: &mut Option<i64>,
+    ) -> Result<Option<Vec<Group>>, EngineError> {
+        let mut groups = ready::groups(tx, self.workflow_id, *bound)?;
+        let Some(first) = groups.first() else {
+            return Ok(None);
+        };
+        *bound = Some(first.priority);
         groups.retain(|group| labels::serves(&self.labels, &group.labels));
-        Ok(groups)
+        Ok(Some(groups))
+    }
+
+    /// The span of looking for jobs, as the user's guide knows it.
+    fn preparing(&self) -> tracing::Span {
+        tracing::debug_span!(
+            "prepare_ready_jobs",
+            workflow_id = self.workflow_id,
+            limit = self.limit
+        )
     }
 
     /// Takes jobs of groups that rank alike, the smallest ids first, as long as
@@ -66,7 +98,7 @@ impl Claim {
         ids.sort_unstable();
         let mut skipped = vec![false; alike.len()];
         for (id, at) in ids {
-            if taken.len() as i64 >= self.limit {
+            if self.is_full(taken) {
                 break;
             }
             if skipped[at] || !wanted(at) {
@@ -108,69 +140,80 @@ impl Command for ClaimNextJobs {
 
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<ClaimResponse, EngineError> {
         let claim = self.0;
-        access::workflow(tx, claim.workflow_id)?;
-        if state_of(tx, claim.workflow_id)?.is_canceled {
+        if claim.check(tx)?.is_canceled {
             return Ok(answer(Vec::new()));
         }
         if let Some(jobs) = claim.repeated(tx)? {
             return Ok(answer(jobs));
         }
-        let _span = tracing::debug_span!(
-            "prepare_ready_jobs",
-            workflow_id = claim.workflow_id,
-            limit = claim.limit
-        )
-        .entered();
-        let mut groups = claim.groups(tx)?;
-        groups.sort_by_key(|group| Reverse(group.priority));
-        let mut taken = Vec::new();
-        for alike in groups.chunk_by(|a, b| a.priority == b.priority) {
-            if taken.len() as i64 >= claim.limit {
+        let _span = claim.preparing().entered();
+        let (mut taken, mut bound) = (Vec::new(), None);
+        while !claim.is_full(&taken) {
+            let Some(groups) = claim.next_groups(tx, &mut bound)? else {
                 break;
-            }
-            claim.take(tx, &alike.iter().collect::<Vec<_>>(), &mut taken, |_| true)?;
+            };
+            claim.take(tx, &groups.iter().collect::<Vec<_>>(), &mut taken, |_| true)?;
         }
         Ok(answer(taken))
+    }
+
+    fn alone(&self) -> bool {
+        self.0.limit > MANY as i64
     }
 }
 
 struct ClaimJobsBasedOnResources {
     claim: Claim,
-    offer: Offer,
-    scheduler_config_id: Option<i64>,
+    resources: ComputeNodesResources,
     strict_scheduler_match: bool,
 }
 
 impl ClaimJobsBasedOnResources {
-    /// Groups that fit on the worker, in the order of the contract. Those of
-    /// another scheduler count only where there are no others.
-    fn candidates(&self, tx: &WriteTx<'_>) -> Result<Vec<(Group, NeedsRow)>, EngineError> {
-        let mut fitting = Vec::new();
-        for group in self.claim.groups(tx)? {
-            let Some(id) = group.resource_requirements_id else {
-                continue;
+    /// Takes what fits, in the order of the contract, from groups whose scheduler is the
+    /// worker's own or none, or else from all. Says whether any group was considered.
+    fn pack(
+        &self,
+        tx: &WriteTx<'_>,
+        offer: Offer,
+        any_scheduler: bool,
+        taken: &mut Vec<JobModel>,
+    ) -> Result<bool, EngineError> {
+        let claim = &self.claim;
+        let mut pack = Pack::new(offer);
+        let (mut considered, mut bound) = (false, None);
+        while !claim.is_full(taken) {
+            let Some(groups) = claim.next_groups(tx, &mut bound)? else {
+                break;
             };
-            if let Some(needs) = ready::needs(tx, id)?.filter(|n| self.offer.could_run(n)) {
-                fitting.push((group, needs));
+            let mut fitting = Vec::new();
+            for group in groups {
+                let ours = group.scheduler_id;
+                let ours = ours.is_none_or(|id| Some(id) == self.resources.scheduler_config_id);
+                let Some(id) = group
+                    .resource_requirements_id
+                    .filter(|_| ours || any_scheduler)
+                else {
+                    continue;
+                };
+                if let Some(needs) = ready::needs(tx, id)?.filter(|n| offer.could_run(n)) {
+                    fitting.push((group, needs));
+                }
+            }
+            considered |= !fitting.is_empty();
+            fitting.sort_by_key(|(_, needs)| Reverse(rank(needs)));
+            for alike in fitting.chunk_by(|a, b| rank(&a.1) == rank(&b.1)) {
+                let groups: Vec<&Group> = alike.iter().map(|(group, _)| group).collect();
+                claim.take(tx, &groups, taken, |at| pack.take(&alike[at].1))?;
             }
         }
-        let ours = |group: &Group| {
-            group
-                .scheduler_id
-                .is_none_or(|id| Some(id) == self.scheduler_config_id)
-        };
-        if self.strict_scheduler_match || fitting.iter().any(|(group, _)| ours(group)) {
-            fitting.retain(|(group, _)| ours(group));
-        }
-        fitting.sort_by_key(|(group, needs)| Reverse(rank(group, needs)));
-        Ok(fitting)
+        Ok(considered)
     }
 }
 
-/// The higher, the earlier claimed (contract, behaviour 10.2); ids decide among equals.
-fn rank(group: &Group, needs: &NeedsRow) -> (i64, i64, i64, i64, i64) {
+/// Within a priority, the higher, the earlier claimed (contract, behaviour 10.2); ids
+/// decide among equals.
+fn rank(needs: &NeedsRow) -> (i64, i64, i64, i64) {
     (
-        group.priority,
         needs.num_gpus,
         needs.runtime_s,
         needs.memory_bytes,
@@ -185,34 +228,49 @@ impl Command for ClaimJobsBasedOnResources {
 
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<ClaimResponse, EngineError> {
         let claim = &self.claim;
-        access::workflow(tx, claim.workflow_id)?;
-        if state_of(tx, claim.workflow_id)?.is_canceled {
+        if claim.check(tx)?.is_canceled {
             return Ok(ClaimResponse {
                 jobs: Some(Vec::new()),
                 reason: Some("Workflow is canceled".to_owned()),
             });
         }
+        if claim.limit <= 0 {
+            return Ok(answer(Vec::new()));
+        }
+        let offer = offer(&self.resources)?;
         if let Some(jobs) = claim.repeated(tx)? {
             return Ok(answer(jobs));
         }
-        let _span = tracing::debug_span!(
-            "prepare_ready_jobs",
-            workflow_id = claim.workflow_id,
-            limit = claim.limit
-        )
-        .entered();
-        let candidates = self.candidates(tx)?;
-        let mut pack = Pack::new(self.offer);
+        let _span = claim.preparing().entered();
         let mut taken = Vec::new();
-        for alike in candidates.chunk_by(|a, b| rank(&a.0, &a.1) == rank(&b.0, &b.1)) {
-            if taken.len() as i64 >= claim.limit {
-                break;
-            }
-            let groups: Vec<&Group> = alike.iter().map(|(group, _)| group).collect();
-            claim.take(tx, &groups, &mut taken, |at| pack.take(&alike[at].1))?;
+        // Jobs of another scheduler count only where there are no others.
+        let considered = self.pack(tx, offer, false, &mut taken)?;
+        if !considered && !self.strict_scheduler_match {
+            self.pack(tx, offer, true, &mut taken)?;
         }
         Ok(answer(taken))
     }
+
+    fn alone(&self) -> bool {
+        self.claim.limit > MANY as i64
+    }
+}
+
+/// What a worker offers, in the units of the rules.
+fn offer(resources: &ComputeNodesResources) -> Result<Offer, EngineError> {
+    let time_limit_s = resources.time_limit.as_ref().map(|text| {
+        parse_duration(text).map_err(|cause| {
+            let message = format!("Invalid time_limit format '{text}': {cause}");
+            EngineError::field(message, "time_limit", text.as_str())
+        })
+    });
+    Ok(Offer {
+        cpus: resources.num_cpus,
+        memory_bytes: memory_bytes(resources.memory_gb),
+        gpus: resources.num_gpus,
+        nodes: resources.num_nodes,
+        time_limit_s: time_limit_s.transpose()?,
+    })
 }
 
 /// The memory of a worker in whole bytes.
@@ -228,7 +286,8 @@ impl Engine {
     ///
     /// An unknown workflow, a limit out of bounds, bad labels.
     #[tracing::instrument(
-        level = "debug", skip_all, fields(workflow_id, limit = query.limit.unwrap_or(10))
+        level = "debug", skip_all,
+        fields(workflow_id = workflow_id, limit = query.limit.unwrap_or(10))
     )]
     pub async fn claim_next_jobs(
         &self,
@@ -239,7 +298,6 @@ impl Engine {
         let limit = query.limit.unwrap_or(10);
         check_limit(limit)?;
         let labels = labels::parse_list(query.labels.as_deref().unwrap_or(""));
-        labels::check(&labels, "runner")?;
         self.submit(ClaimNextJobs(Claim {
             workflow_id,
             limit,
@@ -263,33 +321,14 @@ impl Engine {
         strict_scheduler_match: bool,
         key: Option<String>,
     ) -> Result<ClaimResponse, EngineError> {
-        let labels = resources.labels.unwrap_or_default();
-        labels::check(&labels, "runner")?;
-        let time_limit_s = resources
-            .time_limit
-            .map(|text| {
-                parse_duration(&text).map_err(|cause| {
-                    let message = format!("Invalid time_limit format '{text}': {cause}");
-                    EngineError::field(message, "time_limit", text)
-                })
-            })
-            .transpose()?;
-        let offer = Offer {
-            cpus: resources.num_cpus,
-            memory_bytes: memory_bytes(resources.memory_gb),
-            gpus: resources.num_gpus,
-            nodes: resources.num_nodes,
-            time_limit_s,
-        };
         self.submit(ClaimJobsBasedOnResources {
             claim: Claim {
                 workflow_id,
-                limit: limit.max(0),
-                labels,
+                limit: limit.min(MAX_LIMIT),
+                labels: resources.labels.clone().unwrap_or_default(),
                 key,
             },
-            offer,
-            scheduler_config_id: resources.scheduler_config_id,
+            resources,
             strict_scheduler_match,
         })
         .await
@@ -300,7 +339,7 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self))]
+    #[tracing::instrument(level = "debug", skip(self, scheduler_config_id))]
     pub async fn get_ready_job_requirements(
         &self,
         workflow_id: i64,

@@ -120,6 +120,10 @@ impl Command for DeleteComputeNodes {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 fn stored(tx: &WriteTx<'_>, id: i64) -> Result<ComputeNodeModel, EngineError> {
@@ -170,7 +174,7 @@ impl Engine {
     ) -> Result<Page<ComputeNodeModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_compute_nodes").await?;
+        let conn = self.read_list("list_compute_nodes").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }

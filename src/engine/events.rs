@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use super::{Caller, Engine, EngineError, access, check_paging};
+use super::{Caller, Engine, EngineError, access, check_paging, weight};
 use crate::clock;
 use crate::store::{Command, Effects, WriteTx, events as rows};
 use crate::wire::events::{EventModel, ListEventsQuery, Severity, StreamEvent};
@@ -125,6 +125,10 @@ impl Command for CreateEvent {
         )?);
         Ok(event)
     }
+
+    fn bytes(&self) -> usize {
+        weight::of_json(&self.0.data)
+    }
 }
 
 struct UpdateEvent {
@@ -142,6 +146,10 @@ impl Command for UpdateEvent {
         rows::set_data(tx, self.id, &self.data)?;
         event.data = self.data;
         Ok(event)
+    }
+
+    fn bytes(&self) -> usize {
+        weight::of_json(&self.data)
     }
 }
 
@@ -169,6 +177,10 @@ impl Command for DeleteEvents {
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<i64, EngineError> {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -212,7 +224,7 @@ impl Engine {
     ) -> Result<Page<EventModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_events").await?;
+        let conn = self.read_list("list_events").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Engine, EngineError, access, check_paging};
+use super::{Engine, EngineError, MANY, access, check_paging};
 use crate::store::{Command, Effects, WriteTx, files as rows};
 use crate::wire::files::{
     CreateFilesResponse, FileModel, ListFilesQuery, ListRequiredExistingFilesResponse,
@@ -33,6 +33,10 @@ impl Command for CreateFiles {
             .iter()
             .map(|file| size_of::<FileModel>() + file.name.len() + file.path.len())
             .sum()
+    }
+
+    fn alone(&self) -> bool {
+        self.files.len() > MANY
     }
 }
 
@@ -79,6 +83,10 @@ impl Command for DeleteFiles {
     fn apply(self, tx: &WriteTx<'_>, _: &mut Effects) -> Result<i64, EngineError> {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -145,7 +153,10 @@ impl Engine {
     /// # Errors
     ///
     /// None, too many, several workflows, a name used twice, an unknown workflow.
-    #[tracing::instrument(level = "debug", skip_all, fields(files = files.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = files.first().map(|file| file.workflow_id), files = files.len())
+    )]
     pub async fn create_files(
         &self,
         files: Vec<FileModel>,
@@ -180,7 +191,7 @@ impl Engine {
     pub async fn list_files(&self, query: &ListFilesQuery) -> Result<Page<FileModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_files").await?;
+        let conn = self.read_list("list_files").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }
@@ -195,7 +206,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<ListRequiredExistingFilesResponse, EngineError> {
-        let conn = self.read("list_required_existing_files").await?;
+        let conn = self.read_list("list_required_existing_files").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let files = rows::required(&conn, workflow_id).await?;
         Ok(ListRequiredExistingFilesResponse { files })

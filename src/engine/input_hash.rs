@@ -2,13 +2,17 @@
 //!
 //! It covers command, script, environment, dependencies, the ids of files and
 //! user data, and the content of input user data (contract, behaviour 7.8). It is
-//! compared with itself only, so its exact bytes are ours.
+//! compared with itself only, so its exact bytes are ours, and a mark in front of it
+//! tells it from hashes that Torc computed in its own way and left in the file.
 
 use sha2::{Digest, Sha256};
 
 use super::EngineError;
 use crate::store::WriteTx;
 use crate::store::job_inputs::{self, JobInputs};
+
+/// In front of every hash of ours.
+const OURS: &str = "1:";
 
 /// Stores the current hash of every job of a workflow.
 ///
@@ -34,7 +38,11 @@ pub(super) fn changed(
     let stored = job_inputs::stored_hashes(tx, workflow_id)?;
     Ok(job_inputs::all(tx, workflow_id)?
         .into_iter()
-        .filter(|job| stored.get(&job.id).is_some_and(|old| *old != hash(job)))
+        .filter(|job| {
+            stored
+                .get(&job.id)
+                .is_some_and(|old| old.starts_with(OURS) && *old != hash(job))
+        })
         .map(|job| (job.id, job.name))
         .collect())
 }
@@ -64,7 +72,8 @@ fn hash(job: &JobInputs) -> String {
         part(data.as_deref().unwrap_or("").as_bytes());
     }
     let digest = sha.finalize();
-    let mut hex = String::with_capacity(64);
+    let mut hex = String::with_capacity(OURS.len() + 64);
+    hex.push_str(OURS);
     for byte in digest {
         for nibble in [byte >> 4, byte & 15] {
             hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
@@ -90,6 +99,6 @@ mod tests {
             ..job("ab", "")
         };
         assert_eq!(hash(&job("ab", "")), hash(&empty));
-        assert_eq!(hash(&empty).len(), 64);
+        assert_eq!(hash(&empty).len(), OURS.len() + 64);
     }
 }

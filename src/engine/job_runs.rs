@@ -7,7 +7,7 @@ use super::jobs::stored;
 use super::release::decide_blocked;
 use super::results::refused;
 use super::transition::{may_end, may_end_with, may_retry, may_start, result_matches, same_run};
-use super::{Engine, EngineError, access};
+use super::{Engine, EngineError, MANY, access};
 use crate::clock;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::workflows::{self, WorkflowState};
@@ -199,6 +199,7 @@ impl Command for CompleteJob {
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<JobModel, EngineError> {
         let ending = self.ending;
         let row = stored(tx, ending.job_id)?;
+        may_end_with(ending.status)?;
         let workflow_id = row.workflow_id;
         let state = state_of(tx, workflow_id)?;
         let mut row = match ending.record(tx, effects, &state, row, self.key.as_deref())? {
@@ -272,6 +273,10 @@ impl Command for BatchCompleteJobs {
 
     fn bytes(&self) -> usize {
         self.entries.len() * size_of::<JobCompletionEntry>()
+    }
+
+    fn alone(&self) -> bool {
+        self.entries.len() > MANY
     }
 }
 
@@ -380,7 +385,6 @@ impl Engine {
         result: ResultModel,
         key: Option<String>,
     ) -> Result<JobModel, EngineError> {
-        may_end_with(status)?;
         let ending = Ending {
             job_id,
             status,

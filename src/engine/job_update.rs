@@ -1,6 +1,7 @@
 //! Changing a job: what may change depends on where it stands (contract, behaviour 7.9).
 
-use super::jobs::{check_priority, link, stored};
+use super::job_runs::update_span;
+use super::jobs::{check_priority, check_requirements, link, stored};
 use super::{Engine, EngineError, labels};
 use crate::store::job_links::{self, Links};
 use crate::store::{Command, Effects, WriteTx, convert, jobs as rows, run_state};
@@ -34,14 +35,16 @@ impl Command for UpdateJob {
         }
         row.name = change.name;
         row.command = change.command;
-        if change.scheduler_id.is_some() {
-            row.scheduler_id = change.scheduler_id;
+        // A model that was read and is sent back has 0 and "" for what is absent.
+        if let Some(id) = change.scheduler_id {
+            row.scheduler_id = Some(id).filter(|id| *id != 0);
         }
-        if change.resource_requirements_id.is_some() {
-            row.resource_requirements_id = change.resource_requirements_id;
+        if let Some(id) = change.resource_requirements_id {
+            check_requirements(tx, row.workflow_id, id, &row.name)?;
+            row.resource_requirements_id = Some(id);
         }
-        if change.invocation_script.is_some() {
-            row.invocation_script = change.invocation_script;
+        if let Some(script) = change.invocation_script {
+            row.invocation_script = Some(script).filter(|script| !script.is_empty());
         }
         if let Some(cancel) = change.cancel_on_blocking_job_failure {
             row.cancel_on_blocking_job_failure = cancel;
@@ -59,7 +62,8 @@ impl Command for UpdateJob {
             link(tx, row.workflow_id, self.id, &links, &row.name)?;
         }
         if changed.contains(&"status") {
-            run_state::set_status(tx, self.id, JobStatus::Disabled)?;
+            update_span(self.id, JobStatus::Disabled)
+                .in_scope(|| run_state::set_status(tx, self.id, JobStatus::Disabled))?;
         }
         let row = stored(tx, self.id)?;
         Ok(rows::to_wire(row, job_links::of(tx, self.id)?)?)

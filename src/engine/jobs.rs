@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::job_runs::state_of;
+use super::release::decide_blocked;
 use super::workflows::check_env;
-use super::{Engine, EngineError, access, check_paging, labels};
+use super::{Engine, EngineError, access, check_paging, labels, weight};
 use crate::store::job_links::{self, Links};
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::{Command, Effects, WriteTx, resource_requirements, workflows};
@@ -15,6 +17,8 @@ use crate::wire::page::{DeleteCountResponse, MAX_LIMIT, Page};
 struct Inherited {
     env: BTreeMap<String, String>,
     default_requirements: Option<i64>,
+    /// Requirements that were found to be the workflow's.
+    requirements: HashSet<i64>,
 }
 
 impl Inherited {
@@ -24,6 +28,7 @@ impl Inherited {
         Ok(Self {
             env: workflow.env.unwrap_or_default(),
             default_requirements: resource_requirements::only_default(tx, workflow_id)?,
+            requirements: HashSet::new(),
         })
     }
 }
@@ -31,7 +36,7 @@ impl Inherited {
 /// Stores one checked job; answers it as the contract echoes it.
 fn create(
     tx: &WriteTx<'_>,
-    inherited: &Inherited,
+    inherited: &mut Inherited,
     mut model: JobModel,
 ) -> Result<JobModel, EngineError> {
     if !inherited.env.is_empty() {
@@ -47,6 +52,12 @@ fn create(
                 model.name
             ))
         })?);
+    }
+    if let Some(id) = model.resource_requirements_id
+        && !inherited.requirements.contains(&id)
+    {
+        check_requirements(tx, model.workflow_id, id, &model.name)?;
+        inherited.requirements.insert(id);
     }
     if let Some(labels) = &mut model.labels {
         labels.sort();
@@ -67,6 +78,23 @@ fn create(
     Ok(model)
 }
 
+/// Refuses requirements of another workflow: the job would go when that one is deleted.
+pub(super) fn check_requirements(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    id: i64,
+    name: &str,
+) -> Result<(), EngineError> {
+    let found = resource_requirements::get(tx, id)?;
+    if found.is_some_and(|found| found.workflow_id == workflow_id) {
+        return Ok(());
+    }
+    Err(EngineError::invalid(format!(
+        "job '{name}' refers to resource requirements {id}, which workflow {workflow_id} does \
+         not have"
+    )))
+}
+
 /// Adds links to a job, whose other ends must lie in its workflow.
 pub(super) fn link(
     tx: &WriteTx<'_>,
@@ -75,6 +103,11 @@ pub(super) fn link(
     links: &Links,
     name: &str,
 ) -> Result<(), EngineError> {
+    if links.depends_on.contains(&job_id) {
+        return Err(EngineError::invalid(format!(
+            "job '{name}' cannot depend on itself: it would wait for ever"
+        )));
+    }
     match job_links::add(tx, workflow_id, job_id, links)? {
         None => Ok(()),
         Some((what, id)) => Err(EngineError::invalid(format!(
@@ -112,8 +145,8 @@ impl Command for CreateJob {
     type Error = EngineError;
 
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<JobModel, EngineError> {
-        let inherited = Inherited::of(tx, self.0.workflow_id)?;
-        create(tx, &inherited, self.0)
+        let mut inherited = Inherited::of(tx, self.0.workflow_id)?;
+        create(tx, &mut inherited, self.0)
     }
 
     fn bytes(&self) -> usize {
@@ -128,7 +161,6 @@ struct CreateJobs {
 
 impl Command for CreateJobs {
     const NAME: &'static str = "create_jobs";
-    const ALONE: bool = true;
     type Reply = CreateJobsResponse;
     type Error = EngineError;
 
@@ -137,17 +169,21 @@ impl Command for CreateJobs {
         tx: &WriteTx<'_>,
         _effects: &mut Effects,
     ) -> Result<CreateJobsResponse, EngineError> {
-        let inherited = Inherited::of(tx, self.workflow_id)?;
+        let mut inherited = Inherited::of(tx, self.workflow_id)?;
         let jobs = self
             .jobs
             .into_iter()
-            .map(|job| create(tx, &inherited, job))
+            .map(|job| create(tx, &mut inherited, job))
             .collect::<Result<_, _>>()?;
         Ok(CreateJobsResponse { jobs: Some(jobs) })
     }
 
     fn bytes(&self) -> usize {
         self.jobs.iter().map(bytes).sum()
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -164,6 +200,8 @@ fn bytes(job: &JobModel) -> usize {
         + job.name.len()
         + job.command.len()
         + job.invocation_script.as_ref().map_or(0, String::len)
+        + weight::of_env(job.env.as_ref())
+        + weight::of_texts(job.labels.iter().flatten())
         + lists
             .into_iter()
             .flatten()
@@ -178,10 +216,15 @@ impl Command for DeleteJob {
     type Reply = JobModel;
     type Error = EngineError;
 
-    fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<JobModel, EngineError> {
+    fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<JobModel, EngineError> {
         let row = stored(tx, self.0)?;
+        let workflow_id = row.workflow_id;
         let model = rows::to_wire(row, job_links::of(tx, self.0)?)?;
         rows::delete(tx, self.0)?;
+        // What waited for this job alone waits for nobody now, and nothing else may come
+        // that would look at it.
+        let state = state_of(tx, workflow_id)?;
+        decide_blocked(tx, effects, workflow_id, state.run_id, state.has_failures)?;
         Ok(model)
     }
 }
@@ -190,13 +233,16 @@ struct DeleteJobs(i64);
 
 impl Command for DeleteJobs {
     const NAME: &'static str = "delete_jobs";
-    const ALONE: bool = true;
     type Reply = i64;
     type Error = EngineError;
 
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<i64, EngineError> {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -223,7 +269,10 @@ impl Engine {
     /// # Errors
     ///
     /// As for one; besides none, too many, several workflows, a name used twice.
-    #[tracing::instrument(level = "debug", skip_all, fields(jobs = model.jobs.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = model.jobs.first().map(|job| job.workflow_id), jobs = model.jobs.len())
+    )]
     pub async fn create_jobs(&self, model: JobsModel) -> Result<CreateJobsResponse, EngineError> {
         let jobs = model.jobs;
         let Some(first) = jobs.first() else {
@@ -281,7 +330,7 @@ impl Engine {
     pub async fn list_jobs(&self, query: &ListJobsQuery) -> Result<Page<JobModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_jobs").await?;
+        let conn = self.read_list("list_jobs").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         let runner = labels::parse_list(query.labels.as_deref().unwrap_or(""));
         let page = rows::list(&conn, query, &paging, |set| labels::serves(&runner, set)).await?;

@@ -104,13 +104,16 @@ struct DeleteAllRequirements(i64);
 
 impl Command for DeleteAllRequirements {
     const NAME: &'static str = "delete_resource_requirements";
-    const ALONE: bool = true;
     type Reply = i64;
     type Error = EngineError;
 
     fn apply(self, tx: &WriteTx<'_>, _: &mut Effects) -> Result<i64, EngineError> {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -161,7 +164,7 @@ impl Engine {
     ) -> Result<Page<ResourceRequirementsModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_resource_requirements").await?;
+        let conn = self.read_list("list_resource_requirements").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }

@@ -1,7 +1,7 @@
 //! Results by themselves; those of completions are in `job_runs`.
 
 use super::{Engine, EngineError, access, check_paging};
-use crate::store::{Command, Effects, StoreError, WriteTx, results as rows};
+use crate::store::{Command, Effects, StoreError, WriteTx, jobs, results as rows};
 use crate::wire::page::{DeleteCountResponse, Page};
 use crate::wire::results::{ListResultsQuery, ResultModel};
 
@@ -22,6 +22,18 @@ pub(super) fn refused(error: StoreError, result: &ResultModel) -> EngineError {
     }
 }
 
+/// Refuses a result about a job of another workflow.
+fn check_job(tx: &WriteTx<'_>, result: &ResultModel) -> Result<(), EngineError> {
+    match jobs::get(tx, result.job_id)? {
+        Some(job) if job.workflow_id != result.workflow_id => Err(EngineError::invalid(format!(
+            "job_id={} does not belong to workflow {}",
+            result.job_id, result.workflow_id
+        ))),
+        // One that does not exist is refused by the database.
+        _ => Ok(()),
+    }
+}
+
 struct CreateResult(ResultModel);
 
 impl Command for CreateResult {
@@ -32,6 +44,7 @@ impl Command for CreateResult {
     fn apply(self, tx: &WriteTx<'_>, _: &mut Effects) -> Result<ResultModel, EngineError> {
         let mut result = self.0;
         access::workflow(tx, result.workflow_id)?;
+        check_job(tx, &result)?;
         let id = rows::insert(tx, &result, None).map_err(|error| refused(error, &result))?;
         rows::set_current(tx, result.workflow_id, result.job_id, id)?;
         result.id = Some(id);
@@ -61,6 +74,7 @@ impl Command for UpdateResult {
         result.exec_time_minutes = change.exec_time_minutes;
         result.completion_time = change.completion_time;
         result.status = change.status;
+        check_job(tx, &result)?;
         rows::update(tx, self.id, &result).map_err(|error| refused(error, &result))?;
         stored(tx, self.id)
     }
@@ -90,6 +104,10 @@ impl Command for DeleteResults {
     fn apply(self, tx: &WriteTx<'_>, _: &mut Effects) -> Result<i64, EngineError> {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -133,7 +151,7 @@ impl Engine {
     ) -> Result<Page<ResultModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_results").await?;
+        let conn = self.read_list("list_results").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::events::record_action;
 use super::job_runs::{state_of, update_span};
 use super::jobs::stored;
+use super::status_moves::move_set;
 use super::transition::{may_manage_to, same_run};
 use super::{Caller, Engine, EngineError, access};
 use crate::store::{Command, Effects, WriteTx, convert, job_links, jobs as rows, run_state};
@@ -24,13 +25,16 @@ impl Command for ManageStatusChange {
 
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<JobModel, EngineError> {
         let row = stored(tx, self.job_id)?;
+        may_manage_to(self.status)?;
         let current = convert::status(row.status)?;
         if current != self.status {
             same_run(self.run_id, state_of(tx, row.workflow_id)?.run_id)?;
-            let _span = update_span(self.job_id, self.status).entered();
-            run_state::set_status(tx, self.job_id, self.status)?;
+            update_span(self.job_id, self.status)
+                .in_scope(|| run_state::set_status(tx, self.job_id, self.status))?;
             if current.is_complete() && self.status == JobStatus::Uninitialized {
-                run_state::reset_direct_dependents(tx, self.job_id)?;
+                move_set(row.workflow_id, JobStatus::Uninitialized, || {
+                    run_state::reset_direct_dependents(tx, self.job_id)
+                })?;
             }
             if self.status == JobStatus::Ready {
                 effects.wake_claimers(row.workflow_id, 1);
@@ -49,7 +53,6 @@ struct ResetJobStatus {
 
 impl Command for ResetJobStatus {
     const NAME: &'static str = "reset_job_status";
-    const ALONE: bool = true;
     type Reply = ResetJobStatusResponse;
     type Error = EngineError;
 
@@ -60,11 +63,13 @@ impl Command for ResetJobStatus {
     ) -> Result<ResetJobStatusResponse, EngineError> {
         let workflow_id = self.workflow_id;
         access::workflow(tx, workflow_id)?;
-        let updated_count = if self.failed_only {
-            run_state::reset_failed(tx, workflow_id)?
-        } else {
-            run_state::reset_all(tx, workflow_id)?
-        } as i64;
+        let updated_count = move_set(workflow_id, JobStatus::Uninitialized, || {
+            if self.failed_only {
+                run_state::reset_failed(tx, workflow_id)
+            } else {
+                run_state::reset_all(tx, workflow_id)
+            }
+        })? as i64;
         record_action(
             tx,
             &self.caller,
@@ -83,6 +88,10 @@ impl Command for ResetJobStatus {
             reset_type: self.failed_only.then(|| "failed_only".to_owned()),
         })
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 impl Engine {
@@ -98,7 +107,6 @@ impl Engine {
         status: JobStatus,
         run_id: i64,
     ) -> Result<JobModel, EngineError> {
-        may_manage_to(status)?;
         self.submit(ManageStatusChange {
             job_id,
             status,

@@ -38,6 +38,10 @@ impl Command for Sweep {
         }
         Ok(processed)
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 impl Engine {

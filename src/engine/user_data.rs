@@ -47,6 +47,10 @@ impl Command for CreateUserData {
         model.id = Some(id);
         Ok(model)
     }
+
+    fn bytes(&self) -> usize {
+        weight(&self.model)
+    }
 }
 
 struct CreateUserDataList {
@@ -56,7 +60,6 @@ struct CreateUserDataList {
 
 impl Command for CreateUserDataList {
     const NAME: &'static str = "create_user_data_list";
-    const ALONE: bool = true;
     type Reply = Vec<UserDataModel>;
     type Error = EngineError;
 
@@ -70,8 +73,19 @@ impl Command for CreateUserDataList {
     }
 
     fn bytes(&self) -> usize {
-        self.records.len() * 2 * size_of::<UserDataModel>()
+        self.records.iter().map(weight).sum()
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
+}
+
+/// Roughly the memory of a record.
+fn weight(record: &UserDataModel) -> usize {
+    size_of::<UserDataModel>()
+        + record.name.len()
+        + record.data.as_ref().map_or(0, super::weight::of_json)
 }
 
 struct UpdateUserData {
@@ -95,6 +109,10 @@ impl Command for UpdateUserData {
         merge(&mut record.data, change.data.filter(|data| !data.is_null()));
         rows::update(tx, self.id, &record)?;
         Ok(record)
+    }
+
+    fn bytes(&self) -> usize {
+        weight(&self.change)
     }
 }
 
@@ -123,6 +141,10 @@ impl Command for DeleteAllUserData {
         access::workflow(tx, self.0)?;
         Ok(rows::delete_all(tx, self.0)?)
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 fn stored(tx: &WriteTx<'_>, id: i64) -> Result<UserDataModel, EngineError> {
@@ -149,7 +171,10 @@ impl Engine {
     /// # Errors
     ///
     /// None, too many, several workflows, a name used twice, an unknown workflow.
-    #[tracing::instrument(level = "debug", skip_all, fields(records = records.len()))]
+    #[tracing::instrument(
+        level = "debug", skip_all,
+        fields(workflow_id = records.first().map(|one| one.workflow_id), records = records.len())
+    )]
     pub async fn create_user_data_list(
         &self,
         records: Vec<UserDataModel>,
@@ -194,7 +219,7 @@ impl Engine {
     ) -> Result<Page<UserDataModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_user_data").await?;
+        let conn = self.read_list("list_user_data").await?;
         access::workflow_read(&conn, query.workflow_id).await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }
@@ -209,7 +234,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<ListMissingUserDataResponse, EngineError> {
-        let conn = self.read("list_missing_user_data").await?;
+        let conn = self.read_list("list_missing_user_data").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let user_data = rows::missing(&conn, workflow_id).await?;
         Ok(ListMissingUserDataResponse { user_data })

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::events::{record, record_action};
+use super::job_runs::state_of;
+use super::status_moves::{move_all, move_set};
 use super::workflows::get;
 use super::{Caller, Engine, EngineError, access, input_hash};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
@@ -14,24 +16,53 @@ use crate::wire::workflows::{ProcessChangedJobInputsResponse, WorkflowModel};
 struct InitializeJobs {
     caller: Caller,
     workflow_id: i64,
-    only_uninitialized: bool,
+    extent: Extent,
+}
+
+/// Which jobs an initialisation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of them.
+    All,
+    /// Those that are uninitialized, and what depends on them.
+    Uninitialized,
+    /// All, if none has been initialized yet; else none. With it the first run begins.
+    AllIfUninitialized,
 }
 
 impl Command for InitializeJobs {
     const NAME: &'static str = "initialize_jobs";
-    const ALONE: bool = true;
     type Reply = ();
     type Error = EngineError;
 
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), EngineError> {
         let workflow_id = self.workflow_id;
         access::workflow(tx, workflow_id)?;
+        if self.extent == Extent::AllIfUninitialized {
+            let untouched = [JobStatus::Uninitialized.code(), JobStatus::Disabled.code()];
+            let counts = run_state::counts(tx, workflow_id)?;
+            if counts
+                .iter()
+                .any(|(status, jobs)| *jobs > 0 && !untouched.contains(status))
+            {
+                return Ok(());
+            }
+            let state = state_of(tx, workflow_id)?;
+            // A new run would take a workflow out of the archive, or back from its end.
+            if state.run_id == 0 && !state.is_canceled && !state.is_archived {
+                rows::next_run(tx, workflow_id)?;
+            }
+        }
+        let only_uninitialized = self.extent == Extent::Uninitialized;
         rows::set_failures(tx, workflow_id, false)?;
         run_state::add_implicit_dependencies(tx, workflow_id)?;
-        let ready = run_state::initialize(tx, workflow_id, self.only_uninitialized)?;
+        // It blocks and resets others on the way; what it is for is the ready ones.
+        let ready = move_set(workflow_id, JobStatus::Ready, || {
+            run_state::initialize(tx, workflow_id, only_uninitialized)
+        })?;
         input_hash::store_all(tx, workflow_id)?;
         // The contract has the two names this way round.
-        let event_type = if self.only_uninitialized {
+        let event_type = if only_uninitialized {
             "workflow_started"
         } else {
             "workflow_reinitialized"
@@ -51,6 +82,10 @@ impl Command for InitializeJobs {
         effects.wake_claimers(workflow_id, ready);
         Ok(())
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 struct CancelWorkflow(i64);
@@ -64,7 +99,9 @@ impl Command for CancelWorkflow {
         let workflow_id = self.0;
         let mut model = get(tx, workflow_id)?;
         rows::set_canceled(tx, workflow_id)?;
-        run_state::cancel_active(tx, workflow_id)?;
+        move_set(workflow_id, JobStatus::Canceled, || {
+            run_state::cancel_active(tx, workflow_id)
+        })?;
         let data = json!({
             "category": "workflow_canceled",
             "message": format!("Canceled workflow {workflow_id}"),
@@ -76,6 +113,10 @@ impl Command for CancelWorkflow {
         effects.event(workflow_id, "workflow_canceled", Severity::Debug, data);
         model.is_canceled = Some(true);
         Ok(model)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -163,7 +204,6 @@ struct ProcessChangedJobInputs {
 
 impl Command for ProcessChangedJobInputs {
     const NAME: &'static str = "process_changed_job_inputs";
-    const ALONE: bool = true;
     type Reply = ProcessChangedJobInputsResponse;
     type Error = EngineError;
 
@@ -177,9 +217,10 @@ impl Command for ProcessChangedJobInputs {
         let changed = input_hash::changed(tx, workflow_id)?;
         let names: Vec<String> = changed.iter().map(|(_, name)| name.clone()).collect();
         if !self.dry_run {
-            for (job_id, _) in &changed {
-                run_state::set_status(tx, *job_id, JobStatus::Uninitialized)?;
-            }
+            let ids: Vec<i64> = changed.iter().map(|(job_id, _)| *job_id).collect();
+            move_all(workflow_id, &ids, JobStatus::Uninitialized, |job_id| {
+                run_state::set_status(tx, job_id, JobStatus::Uninitialized)
+            })?;
             record_action(
                 tx,
                 &self.caller,
@@ -196,6 +237,10 @@ impl Command for ProcessChangedJobInputs {
             reinitialized_jobs: names,
         })
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 impl Engine {
@@ -209,12 +254,12 @@ impl Engine {
         &self,
         caller: Caller,
         workflow_id: i64,
-        only_uninitialized: bool,
+        extent: Extent,
     ) -> Result<MessageResponse, EngineError> {
         self.submit(InitializeJobs {
             caller,
             workflow_id,
-            only_uninitialized,
+            extent,
         })
         .await?;
         Ok(MessageResponse {

@@ -171,7 +171,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn list_job_ids(&self, workflow_id: i64) -> Result<ListJobIdsResponse, EngineError> {
-        let conn = self.read("list_job_ids").await?;
+        let conn = self.read_list("list_job_ids").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let job_ids = jobs::ids(&conn, workflow_id).await?;
         let count = job_ids.len() as i64;
@@ -195,7 +195,7 @@ impl Engine {
         if offset < 0 {
             return Err(EngineError::invalid("offset cannot be negative"));
         }
-        let conn = self.read("get_running_jobs").await?;
+        let conn = self.read_list("get_running_jobs").await?;
         access::workflow_read(&conn, workflow_id).await?;
         Ok(rows::running_jobs(&conn, workflow_id, offset, limit).await?)
     }

@@ -97,10 +97,10 @@ impl Command for UpdateWorkflow {
         let fixed = [
             (
                 "env",
-                differs(
-                    change.env.as_ref().filter(|e| !e.is_empty()),
-                    stored.env.as_ref(),
-                ),
+                change
+                    .env
+                    .as_ref()
+                    .is_some_and(|env| *env != stored.env.clone().unwrap_or_default()),
             ),
             (
                 "submission_directory",
@@ -113,16 +113,13 @@ impl Command for UpdateWorkflow {
                 "dynamic_jobs",
                 differs(change.dynamic_jobs.as_ref(), stored.dynamic_jobs.as_ref()),
             ),
-            ("access_groups", {
-                let sorted = change.access_groups.clone().map(|mut names| {
+            (
+                "access_groups",
+                change.access_groups.clone().is_some_and(|mut names| {
                     names.sort();
-                    names
-                });
-                differs(
-                    sorted.as_ref().filter(|names| !names.is_empty()),
-                    stored.access_groups.as_ref(),
-                )
-            }),
+                    names != stored.access_groups.clone().unwrap_or_default()
+                }),
+            ),
         ];
         if let Some((field, _)) = fixed.into_iter().find(|(_, differs)| *differs) {
             return Err(EngineError::invalid(format!(
@@ -173,7 +170,6 @@ struct DeleteWorkflow(i64);
 
 impl Command for DeleteWorkflow {
     const NAME: &'static str = "delete_workflow";
-    const ALONE: bool = true;
     type Reply = WorkflowModel;
     type Error = EngineError;
 
@@ -181,6 +177,10 @@ impl Command for DeleteWorkflow {
         let model = get(tx, self.0)?;
         rows::delete(tx, self.0)?;
         Ok(model)
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 }
 
@@ -195,7 +195,7 @@ impl Engine {
     /// # Errors
     ///
     /// Bad environment names, unknown or repeated groups, a spawn limit below 1.
-    #[tracing::instrument(level = "debug", skip_all)]
+    #[tracing::instrument(level = "debug", skip_all, fields(workflow_id))]
     pub async fn create_workflow(
         &self,
         _caller: &Caller,
@@ -222,7 +222,10 @@ impl Engine {
                 )));
             }
         }
-        self.submit(CreateWorkflow(model)).await
+        let created = self.submit(CreateWorkflow(model)).await?;
+        // Empty until now: the database gives the id.
+        tracing::Span::current().record("workflow_id", created.id);
+        Ok(created)
     }
 
     /// One workflow.
@@ -250,7 +253,7 @@ impl Engine {
     ) -> Result<Page<WorkflowModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
-        let conn = self.read("list_workflows").await?;
+        let conn = self.read_list("list_workflows").await?;
         Ok(rows::list(&conn, query, &paging).await?)
     }
 

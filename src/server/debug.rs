@@ -1,9 +1,15 @@
 //! Pages about the server itself. They answer callers on this machine alone.
+//!
+//! They have no password, so it is not enough that the connection comes from loopback: a
+//! proxy on this machine passes on what others ask, and a page in a browser on this
+//! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
+//! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, Query};
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, Query, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,12 +18,86 @@ use serde::Deserialize;
 use crate::engine::Engine;
 use crate::telemetry::{TelemetryHandle, task};
 
+/// What proxies add to say for whom they ask.
+const ADDED_BY_PROXIES: [HeaderName; 4] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
+
 /// The routes of the debug pages.
 pub fn routes(telemetry: Option<TelemetryHandle>) -> Router<Engine> {
-    Router::new().route(
-        "/debug/timings",
-        get(move |peer, query| timings(peer, query, telemetry)),
-    )
+    Router::new()
+        .route(
+            "/debug/timings",
+            get(move |query| timings(query, telemetry)),
+        )
+        .route_layer(middleware::from_fn(only_from_here))
+}
+
+/// Refuses whoever does not ask from this machine and for itself.
+async fn only_from_here(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match refusal(peer.ip(), request.headers()) {
+        Some(reason) => {
+            let text = format!("debug pages answer on loopback only: {reason}\n");
+            (StatusCode::FORBIDDEN, text).into_response()
+        }
+        None => next.run(request).await,
+    }
+}
+
+/// Why a request is not one from this machine, if it is not.
+fn refusal(peer: IpAddr, headers: &HeaderMap) -> Option<String> {
+    if !peer.to_canonical().is_loopback() {
+        return Some("ask from the server's own machine".to_owned());
+    }
+    if let Some(name) = ADDED_BY_PROXIES
+        .iter()
+        .find(|name| headers.contains_key(*name))
+    {
+        return Some(format!("a proxy passed this request on ({name})"));
+    }
+    let names_us = |value: &HeaderValue| value.to_str().is_ok_and(is_loopback);
+    let mut hosts = headers.get_all(header::HOST).iter().peekable();
+    if hosts.peek().is_none() || !hosts.all(names_us) {
+        let advice = "the Host header names something else; ask for localhost or 127.0.0.1";
+        return Some(advice.to_owned());
+    }
+    let ours = |value: &HeaderValue| {
+        let text = value.to_str().ok();
+        let host = text.and_then(|text| text.split_once("://"));
+        host.is_some_and(|(_, host)| is_loopback(host))
+    };
+    if !headers.get_all(header::ORIGIN).iter().all(ours) {
+        return Some("a page of another site asks (Origin)".to_owned());
+    }
+    None
+}
+
+/// Whether `localhost`, `127.0.0.1:8080` or `[::1]:8080` names this machine's loopback.
+fn is_loopback(authority: &str) -> bool {
+    let (host, port) = match authority.rsplit_once(':') {
+        // A colon inside of brackets belongs to the address.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return false;
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host)
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[derive(Deserialize)]
@@ -26,15 +106,7 @@ struct Format {
 }
 
 /// The histograms of spans and phases, live: as JSON, or with `?format=text` as a table.
-async fn timings(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(query): Query<Format>,
-    telemetry: Option<TelemetryHandle>,
-) -> Response {
-    if !peer.ip().to_canonical().is_loopback() {
-        let refusal = "debug pages answer on loopback only; ask from the server's own machine\n";
-        return (StatusCode::FORBIDDEN, refusal).into_response();
-    }
+async fn timings(Query(query): Query<Format>, telemetry: Option<TelemetryHandle>) -> Response {
     let Some(telemetry) = telemetry else {
         let refusal = "this server runs without telemetry\n";
         return (StatusCode::NOT_FOUND, refusal).into_response();

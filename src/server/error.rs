@@ -4,6 +4,9 @@
 //! a kind (`error`), a broken rule carries its field where there is one. Causes
 //! inside the database go to the log, not to the client.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -58,7 +61,7 @@ impl IntoResponse for ApiError {
 
 fn store(error: &StoreError) -> Response {
     if error.is_transient() {
-        tracing::warn!("a request was put off: {error}");
+        put_off(error);
         let mut response = body(
             StatusCode::SERVICE_UNAVAILABLE,
             json!({"error": "ServiceUnavailable", "message": error.to_string()}),
@@ -76,6 +79,21 @@ fn store(error: &StoreError) -> Response {
             "message": "the server could not carry this out; its log says why",
         }),
     )
+}
+
+/// Says that requests are put off, at most once a second: an overload should not fill
+/// the log as well.
+fn put_off(error: &StoreError) {
+    static SINCE: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    let mut since = SINCE.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *since {
+        Some((at, unsaid)) if at.elapsed() < Duration::from_secs(1) => *unsaid += 1,
+        _ => {
+            let before = since.map_or(0, |(_, unsaid)| unsaid);
+            *since = Some((Instant::now(), 0));
+            tracing::warn!(before, "a request was put off: {error}");
+        }
+    }
 }
 
 fn body(status: StatusCode, error: serde_json::Value) -> Response {

@@ -19,12 +19,15 @@ use tower::ServiceExt;
 use crate::shutdown::Shutdown;
 use crate::telemetry::task;
 
-/// How long open requests may take after the stop began.
-const DRAIN: Duration = Duration::from_secs(8);
+/// How long open requests may take after the stop began; closing the database takes
+/// some seconds more, and all must be over in ten.
+const DRAIN: Duration = Duration::from_secs(6);
 /// How long to leave the listener alone when the process is out of file descriptors.
 const BREATHER: Duration = Duration::from_millis(50);
-/// How long a client may take to send the head of a request.
-const HEAD: Duration = Duration::from_secs(30);
+/// How long a client may take to send the head of a request, its idle time before
+/// included: longer than clients keep a connection in their pools (90 s), or a request
+/// would meet a connection that is being closed.
+const HEAD: Duration = Duration::from_secs(300);
 
 /// Serves until the stop begins, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {

@@ -7,6 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use super::bodies::{self, Bodies};
 use super::{api, debug, events};
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
@@ -34,6 +35,8 @@ pub fn router(
         .merge(api::files::bulk_routes())
         .merge(api::user_data::bulk_routes())
         .layer(DefaultBodyLimit::max(bulk_body_bytes));
+    // A body without a declared length may turn out as large as the largest.
+    let bodies = Bodies::new(bulk_body_bytes.max(BODY_BYTES));
     let api = Router::new()
         .merge(api::claims::routes())
         .merge(api::compute_nodes::routes())
@@ -49,10 +52,13 @@ pub fn router(
         .merge(api::workflows::routes())
         .merge(events::routes(shutdown))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .merge(bulk);
+        .merge(bulk)
+        .layer(middleware::from_fn_with_state(bodies, bodies::bounded));
     Router::new()
         .nest(BASE_PATH, api)
         .route("/", get(front))
+        .route("/dashboard", get(front))
+        .route("/dashboard/", get(front))
         .merge(debug::routes(telemetry))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })

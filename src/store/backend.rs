@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use super::StoreError;
 
 /// How long a connection waits for another process that holds the database.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// `PRAGMA synchronous` of the write connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,15 @@ pub(super) fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Conne
         Synchronous::Off => "OFF",
     };
     // The sync of a checkpoint is bounded by its size; 4,000 pages are 16 MiB.
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::Database(format!(
+            "it cannot be switched to a write-ahead log (journal mode {mode}); \
+             its file system may not support shared memory"
+        )));
+    }
     conn.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+        "PRAGMA synchronous = {synchronous}; \
          PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; \
          PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;"
     ))?;

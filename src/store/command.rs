@@ -6,8 +6,6 @@ use super::{Effects, StoreError, WriteTx};
 pub trait Command: Send + 'static {
     /// The operation's name, under which its phases are recorded.
     const NAME: &'static str;
-    /// A batch of its own: it touches so many rows that others should not wait inside its transaction.
-    const ALONE: bool = false;
     /// What the caller gets.
     type Reply: Send + 'static;
     /// What the caller gets instead.
@@ -21,7 +19,14 @@ pub trait Command: Send + 'static {
     /// The rules' refusals, and what the database says.
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<Self::Reply, Self::Error>;
 
-    /// Roughly the memory it holds while queued.
+    /// A batch of its own: it touches so many rows that others should not wait inside
+    /// its transaction.
+    fn alone(&self) -> bool {
+        false
+    }
+
+    /// Roughly what it weighs in a batch, whose size is bounded: the memory of its texts
+    /// and lists.
     fn bytes(&self) -> usize {
         std::mem::size_of_val(self)
     }

@@ -174,7 +174,9 @@ pub async fn list(
         select = select.filter(contains(Column::Hostname, part));
     }
     if let Some(active) = query.is_active {
-        select = select.filter(Column::IsActive.eq(active));
+        // A node that never said so is shown as inactive.
+        let is_active = Expr::col(Column::IsActive).if_null(false);
+        select = select.filter(is_active.eq(active));
     }
     if let Some(scheduled) = query.scheduled_compute_node_id {
         // SQLite's own; PostgreSQL spells it scheduler ->> 'scheduler_id'.

@@ -3,11 +3,11 @@
 /// A failure of the store. Which status code it becomes is decided at the edge.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The write queue is full; nothing was done.
-    #[error("database is locked: {waiting} writes are waiting already; try again shortly")]
+    /// Too much is waiting for the writer already; nothing was done.
+    #[error("database is locked: {what} are waiting already; try again shortly")]
     Overloaded {
-        /// Commands in the queue.
-        waiting: usize,
+        /// What is, and how many.
+        what: String,
     },
     /// The server is stopping; nothing was done.
     #[error("the server is stopping; nothing was written")]
@@ -58,6 +58,7 @@ impl From<rusqlite::Error> for StoreError {
         };
         let text = || message.clone().unwrap_or_else(|| failure.to_string());
         match failure.code {
+            Code::OperationInterrupted => Self::Stopping,
             Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
             Code::DiskFull
             | Code::SystemIoFailure

@@ -5,25 +5,26 @@ use rusqlite::params;
 use super::sql::Sql;
 use super::{StoreError, WriteTx};
 
-const DECIDABLE: Sql = Sql::new(
+pub(super) const DECIDABLE: Sql = Sql::new(
     "job.decidable",
-    "SELECT id, cancel_on_blocking_job_failure FROM job \
+    // By name: SQLite would rather read all blocked jobs.
+    "SELECT id, cancel_on_blocking_job_failure FROM job INDEXED BY job_decidable \
      WHERE workflow_id = ? AND status = 1 AND blockers = 0",
 );
-const FAILED_BLOCKER: Sql = Sql::new(
+pub(super) const FAILED_BLOCKER: Sql = Sql::new(
     "job.failed_blocker",
     "SELECT EXISTS (SELECT 1 FROM job_depends_on d JOIN job j ON j.id = d.depends_on_job_id \
       WHERE d.job_id = ?1 AND (j.status IN (7, 8) OR (j.status = 6 AND EXISTS \
         (SELECT 1 FROM result r WHERE r.job_id = j.id AND r.run_id = ?2 AND r.return_code <> 0))))",
 );
-const UNPROCESSED: Sql = Sql::new(
+pub(super) const UNPROCESSED: Sql = Sql::new(
     "job.unprocessed_workflows",
     "SELECT DISTINCT workflow_id FROM job \
      WHERE status BETWEEN 5 AND 8 AND unblocking_processed = 0",
 );
-const UNPROCESSED_RESULTS: Sql = Sql::new(
+pub(super) const UNPROCESSED_RESULTS: Sql = Sql::new(
     "job.unprocessed_results",
-    "SELECT j.id, max(r.return_code <> 0) FROM job j \
+    "SELECT j.id, max(r.return_code <> 0) FROM job j INDEXED BY job_unprocessed \
        JOIN result r ON r.job_id = j.id AND r.run_id = ?2 \
       WHERE j.workflow_id = ?1 AND j.status BETWEEN 5 AND 8 AND j.unblocking_processed = 0 \
       GROUP BY j.id",

@@ -6,8 +6,9 @@ use entity::{
     job_depends_on, job_input_file, job_input_user_data, job_output_file, job_output_user_data,
 };
 use rusqlite::params;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::paging::among;
 use super::sql::Sql;
 use super::{ReadConn, StoreError, WriteTx};
 use crate::wire::jobs::JobModel;
@@ -162,32 +163,30 @@ pub fn clear_dependencies(tx: &WriteTx<'_>, job_id: i64) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The links of many jobs, for readers. One pass over each link table between
-/// the smallest and the largest id: pages are contiguous as a rule.
+/// The links of many jobs, for readers: a pass over each link table, not one per job.
 ///
 /// # Errors
 ///
 /// What the database says.
 pub async fn read(conn: &ReadConn, jobs: &[i64]) -> Result<HashMap<i64, Links>, StoreError> {
     let mut all: HashMap<i64, Links> = jobs.iter().map(|id| (*id, Links::default())).collect();
-    let (Some(first), Some(last)) = (jobs.iter().min(), jobs.iter().max()) else {
-        return Ok(all);
-    };
     macro_rules! fill {
         ($table:ident, $other:ident, $list:ident) => {
-            let pairs: Vec<(i64, i64)> = $table::Entity::find()
-                .select_only()
-                .column($table::Column::JobId)
-                .column($table::Column::$other)
-                .filter($table::Column::JobId.between(*first, *last))
-                .order_by_asc($table::Column::JobId)
-                .order_by_asc($table::Column::$other)
-                .into_tuple()
-                .all(conn)
-                .await?;
-            for (job, other) in pairs {
-                if let Some(links) = all.get_mut(&job) {
-                    links.$list.push(other);
+            for condition in among($table::Column::JobId, jobs) {
+                let pairs: Vec<(i64, i64)> = $table::Entity::find()
+                    .select_only()
+                    .column($table::Column::JobId)
+                    .column($table::Column::$other)
+                    .filter(condition)
+                    .order_by_asc($table::Column::JobId)
+                    .order_by_asc($table::Column::$other)
+                    .into_tuple()
+                    .all(conn)
+                    .await?;
+                for (job, other) in pairs {
+                    if let Some(links) = all.get_mut(&job) {
+                        links.$list.push(other);
+                    }
                 }
             }
         };

@@ -74,7 +74,7 @@ pub fn get(tx: &WriteTx<'_>, id: i64) -> Result<Option<JobRow>, StoreError> {
     rows::get(tx, id)
 }
 
-/// Adds a job with its links; answers its id.
+/// Adds a job without its links; answers its id.
 ///
 /// # Errors
 ///
@@ -125,16 +125,17 @@ pub fn to_row(model: &JobModel) -> Result<JobRow, StoreError> {
         cancel_on_blocking_job_failure: model.cancel_on_blocking_job_failure.unwrap_or(true),
         supports_termination: model.supports_termination.unwrap_or(false),
         resource_requirements_id: model.resource_requirements_id,
-        invocation_script: model.invocation_script.clone(),
+        invocation_script: model.invocation_script.clone().filter(|s| !s.is_empty()),
         status: crate::wire::JobStatus::Uninitialized.code(),
-        scheduler_id: model.scheduler_id,
+        // 0 and "" are how an absent one is shown.
+        scheduler_id: model.scheduler_id.filter(|id| *id != 0),
         scheduler_type: None,
         schedule_compute_nodes: to_json(
             "job.schedule_compute_nodes",
             model.schedule_compute_nodes.as_ref(),
         )?,
         unblocking_processed: false,
-        failure_handler_id: model.failure_handler_id,
+        failure_handler_id: model.failure_handler_id.filter(|id| *id != 0),
         attempt_id: 1,
         priority: model.priority.unwrap_or(0),
         env: to_json("job.env", model.env.as_ref().filter(|env| !env.is_empty()))?,

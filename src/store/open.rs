@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions as FileOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use migration::MigratorTrait;
 use sea_orm::{ConnectOptions, Database};
@@ -12,8 +13,11 @@ use super::Reads;
 use super::backend::{self, Synchronous};
 use super::writer::{Perform, Writer};
 
+/// How long queued commands may take when the store closes.
+const FINISH: Duration = Duration::from_secs(2);
+
 /// What an acknowledged write survives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
     /// The loss of power: every commit waits for the disk.
     #[default]
@@ -85,18 +89,16 @@ impl Store {
     pub async fn open(options: &OpenOptions, perform: Perform) -> Result<Self, OpenError> {
         let private = match options.path {
             Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("torc-server-")
-                    .tempdir()
-                    .map_err(|error| unusable(Path::new(":memory:"), &error))?,
-            ),
+            None => Some(private_directory()?),
         };
         let path = match (&options.path, &private) {
             (Some(path), _) => path.clone(),
-            (None, Some(directory)) => directory.path().join("memory.db"),
-            (None, None) => PathBuf::from("memory.db"),
+            (None, Some(directory)) => directory.path().join(PRIVATE_FILE),
+            (None, None) => PathBuf::from(PRIVATE_FILE),
         };
+        // Before the lock, so that none is left beside a file that is none of ours.
+        check_file(&path)?;
+        let path = resolved(&path)?;
         let lock = lock(&path)?;
         check_file(&path)?;
         migrate(&path).await?;
@@ -114,7 +116,7 @@ impl Store {
                     .map_err(|e| unusable(&path, &e))?,
             );
         }
-        let (writer, thread) = Writer::start(conn, options.queue_capacity, perform)
+        let (writer, thread) = Writer::start(conn, &path, options.queue_capacity, perform)
             .map_err(|error| unusable(&path, &error))?;
         Ok(Self {
             writer,
@@ -137,19 +139,55 @@ impl Store {
         self.in_memory
     }
 
-    /// Lets the writer finish what is queued, then closes every connection.
+    /// Lets the writer finish what is queued, then closes every connection. What takes
+    /// longer than [`FINISH`] is undone, and refused to those who wait for it.
     pub async fn close(mut self) {
         // Readers first: a checkpoint cannot truncate the log under them.
         self.reads.close().await;
-        self.writer.stop().await;
-        if let Some(thread) = self.thread.take() {
-            let joined =
-                crate::telemetry::task::spawn_blocking("store-close", move || thread.join());
-            if !matches!(joined.await, Ok(Ok(()))) {
-                tracing::error!("the writer thread ended with a panic");
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let writer = self.writer.clone();
+        let ended = async move {
+            writer.stop().await;
+            crate::telemetry::task::spawn_blocking("store-close", move || thread.join()).await
+        };
+        let mut ended = std::pin::pin!(ended);
+        let joined = match tokio::time::timeout(FINISH, &mut ended).await {
+            Ok(joined) => joined,
+            Err(_elapsed) => {
+                tracing::warn!("writes that were not finished in time are undone");
+                self.writer.hurry();
+                ended.await
             }
+        };
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the writer thread ended with a panic");
         }
     }
+}
+
+/// The beginning of the names of directories with a private database.
+const PRIVATE: &str = "torc-server-";
+/// The file in it.
+const PRIVATE_FILE: &str = "memory.db";
+
+/// A directory for a database that goes with the process. Those of processes that were
+/// killed are removed on the way: nobody holds their locks.
+fn private_directory() -> Result<tempfile::TempDir, OpenError> {
+    let fail = |error| unusable(Path::new(":memory:"), &error);
+    let entries = std::fs::read_dir(std::env::temp_dir());
+    for entry in entries.into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PRIVATE));
+        let beside = path.join(PRIVATE_FILE).with_extension("db.lock");
+        let left = ours && File::open(beside).is_ok_and(|lock| lock.try_lock().is_ok());
+        if left && let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::debug!("cannot remove {}: {error}", path.display());
+        }
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PRIVATE).tempdir().map_err(fail)
 }
 
 fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> OpenError {
@@ -195,6 +233,25 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// The file itself, whatever links and relative paths lead to it: the lock lies beside
+/// it, and two names for one database must find the same lock.
+fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
+    match path.canonicalize() {
+        Ok(path) => Ok(path),
+        // It will be made; its directory is there, or nothing can be.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let directory = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let directory = directory.canonicalize().map_err(|e| unusable(path, &e))?;
+            let name = path.file_name().ok_or_else(|| unusable(path, &error))?;
+            Ok(directory.join(name))
+        }
+        Err(error) => Err(unusable(path, &error)),
+    }
 }
 
 fn check_file(path: &Path) -> Result<(), OpenError> {

@@ -57,6 +57,24 @@ where
     Ok(Rows { rows, total })
 }
 
+/// Conditions that together select the rows of these ids, each for a query of its own.
+///
+/// Ids of a page are mostly neighbours, and then one range does; it may hold some rows
+/// more, which the caller passes over. Ids that lie apart are listed.
+pub fn among<C: ColumnTrait>(column: C, ids: &[i64]) -> Vec<sea_orm::sea_query::SimpleExpr> {
+    /// Bound values of one statement.
+    const LISTED: usize = 500;
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Vec::new();
+    };
+    if last.abs_diff(*first) / 4 <= ids.len() as u64 {
+        return vec![column.between(*first, *last)];
+    }
+    ids.chunks(LISTED)
+        .map(|some| column.is_in(some.iter().copied()))
+        .collect()
+}
+
 /// A condition that a text column contains `part`, in any case, taken literally.
 pub fn contains<C: ColumnTrait>(column: C, part: &str) -> sea_orm::sea_query::SimpleExpr {
     let mut pattern = String::with_capacity(part.len() + 2);

@@ -28,17 +28,22 @@ pub struct Reads {
 struct Inner {
     idle: Mutex<Vec<SqliteConnection>>,
     permits: Arc<Semaphore>,
+    /// One fewer than there are connections: long lists leave one for short questions,
+    /// which workers ask all the time.
+    lists: Arc<Semaphore>,
     resource: Resource,
 }
 
 impl Reads {
     /// Lends from `connections`; each is read-only.
     pub(super) fn new(connections: Vec<SqliteConnection>) -> Self {
-        let permits = resource::unseen(|| Arc::new(Semaphore::new(connections.len())));
+        let permits = |n| resource::unseen(|| Arc::new(Semaphore::new(n)));
+        let n = connections.len();
         Self {
             inner: Arc::new(Inner {
                 idle: Mutex::new(connections),
-                permits,
+                permits: permits(n),
+                lists: permits(n.saturating_sub(1).max(1)),
                 resource: Resource::new("ReadConnections", "Sync"),
             }),
         }
@@ -50,9 +55,31 @@ impl Reads {
     ///
     /// [`StoreError::Stopping`] when the store is closed.
     pub async fn get(&self, id: &'static str) -> Result<ReadConn, StoreError> {
-        let permit = Arc::clone(&self.inner.permits).acquire_owned();
+        self.lend(id, None).await
+    }
+
+    /// Like [`Self::get`], for an operation that answers a list of any length.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Stopping`] when the store is closed.
+    pub async fn get_for_list(&self, id: &'static str) -> Result<ReadConn, StoreError> {
+        let list = self.permit(&self.inner.lists).await?;
+        self.lend(id, Some(list)).await
+    }
+
+    async fn permit(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = Arc::clone(of).acquire_owned();
         let permit = self.inner.resource.wait("ReadConnections::get", permit);
-        let permit = permit.await.map_err(|_closed| StoreError::Stopping)?;
+        permit.await.map_err(|_closed| StoreError::Stopping)
+    }
+
+    async fn lend(
+        &self,
+        id: &'static str,
+        list: Option<OwnedSemaphorePermit>,
+    ) -> Result<ReadConn, StoreError> {
+        let permit = self.permit(&self.inner.permits).await?;
         let conn = self
             .inner
             .idle
@@ -65,12 +92,14 @@ impl Reads {
             conn: futures_util::lock::Mutex::new(Some(conn)),
             home: Arc::clone(&self.inner),
             _permit: permit,
+            _list: list,
         })
     }
 
     /// Closes the connections that are idle now and refuses to lend more.
     pub(super) async fn close(&self) {
         use sqlx::Connection;
+        self.inner.lists.close();
         self.inner.permits.close();
         let idle = std::mem::take(
             &mut *self
@@ -94,6 +123,7 @@ pub struct ReadConn {
     home: Arc<Inner>,
     // Declared last: given back after the connection is home, so whoever gets it finds one.
     _permit: OwnedSemaphorePermit,
+    _list: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for ReadConn {
@@ -162,5 +192,32 @@ impl ConnectionTrait for ReadConn {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.fetch(statement, false).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use crate::store::{Durability, OpenOptions, Store};
+
+    /// However many lists there are, a short question finds a connection.
+    #[tokio::test]
+    async fn lists_leave_a_connection_to_others() {
+        let options = OpenOptions {
+            path: None,
+            durability: Durability::Process,
+            queue_capacity: 1,
+            readers: 3,
+        };
+        let store = Store::open(&options, Box::new(|_| ())).await.unwrap();
+        let first = store.reads.get_for_list("list").await.unwrap();
+        let _second = store.reads.get_for_list("list").await.unwrap();
+        assert!(store.reads.get_for_list("list").now_or_never().is_none());
+        let short = store.reads.get("short").now_or_never();
+        assert!(short.is_some_and(|lent| lent.is_ok()));
+        drop(first);
+        assert!(store.reads.get_for_list("list").now_or_never().is_some());
+        store.close().await;
     }
 }

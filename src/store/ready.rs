@@ -45,71 +45,73 @@ pub struct NeedsRow {
 // Partial indexes are used only where the condition stands literally in the query.
 // A row value, `(priority, claim_group) < (?, ?)`, would walk through the whole
 // group it starts in; equality and one range each find the next group at once.
-const FIRST_GROUP: Sql = Sql::new(
+pub(super) const FIRST_GROUP: Sql = Sql::new(
     "ready.first_group",
     "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
      WHERE workflow_id = ?1 AND status = 2 \
      ORDER BY priority DESC, claim_group DESC LIMIT 1",
 );
-const NEXT_OF_PRIORITY: Sql = Sql::new(
+pub(super) const NEXT_OF_PRIORITY: Sql = Sql::new(
     "ready.next_of_priority",
     "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
      WHERE workflow_id = ?1 AND status = 2 AND priority = ?2 AND claim_group < ?3 \
      ORDER BY claim_group DESC LIMIT 1",
 );
-const NEXT_PRIORITY: Sql = Sql::new(
+pub(super) const NEXT_PRIORITY: Sql = Sql::new(
     "ready.next_priority",
     "SELECT priority, claim_group, resource_requirements_id, scheduler_id, labels FROM job \
      WHERE workflow_id = ?1 AND status = 2 AND priority < ?2 \
      ORDER BY priority DESC, claim_group DESC LIMIT 1",
 );
-const FIRST_IDS: Sql = Sql::new(
+pub(super) const FIRST_IDS: Sql = Sql::new(
     "ready.first_ids",
     "SELECT id FROM job WHERE workflow_id = ?1 AND status = 2 AND priority = ?2 \
      AND claim_group = ?3 ORDER BY id LIMIT ?4",
 );
-const CLAIM: Sql = Sql::new(
+pub(super) const CLAIM: Sql = Sql::new(
     "ready.claim",
     "UPDATE job SET status = 3, claim_token = ?2 WHERE id = ?1",
 );
-const CLAIMED_WITH: Sql = Sql::new(
+pub(super) const CLAIMED_WITH: Sql = Sql::new(
     "ready.claimed_with",
-    "SELECT id FROM job WHERE claim_token = ?1 AND workflow_id = ?2 AND status = 3 ORDER BY id",
+    // The plus keeps SQLite from reading all pending jobs of the workflow instead.
+    "SELECT id FROM job WHERE claim_token = ?1 AND +workflow_id = ?2 ORDER BY id",
 );
-const NEEDS: Sql = Sql::new(
+pub(super) const NEEDS: Sql = Sql::new(
     "resource_requirements.needs",
     "SELECT num_cpus, num_gpus, num_nodes, memory_bytes, runtime_s \
      FROM resource_requirements WHERE id = ?",
 );
-const SUMMARY: &str = "SELECT count(*), coalesce(sum(r.num_cpus), 0), coalesce(sum(r.num_gpus), 0), \
-     coalesce(sum(r.memory_bytes), 0), coalesce(max(r.num_nodes), 0), coalesce(max(r.runtime_s), 0) \
+// `total` cannot overflow as `sum` does; the cast saturates.
+const SUMMARY: &str = "SELECT count(*), cast(total(r.num_cpus) AS INTEGER), \
+     cast(total(r.num_gpus) AS INTEGER), cast(total(r.memory_bytes) AS INTEGER), \
+     coalesce(max(r.num_nodes), 0), coalesce(max(r.runtime_s), 0) \
      FROM job j JOIN resource_requirements r ON r.id = j.resource_requirements_id \
      WHERE j.workflow_id = ?1 AND j.status = 2 AND (?2 IS NULL OR j.scheduler_id = ?2)";
 
-/// All groups of a workflow that have a ready job now, the highest priority first.
+/// The groups of the highest priority below `bound` (of the highest at all without one)
+/// that have a ready job now; none when there is no such priority.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn groups(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<Group>, StoreError> {
+pub fn groups(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    bound: Option<i64>,
+) -> Result<Vec<Group>, StoreError> {
     let mut found: Vec<Group> = Vec::new();
-    loop {
-        let next = match found.last() {
-            None => tx.one(FIRST_GROUP, params![workflow_id], group)?,
-            Some(last) => {
-                let bound = params![workflow_id, last.priority, last.key];
-                match tx.one(NEXT_OF_PRIORITY, bound, group)? {
-                    Some(next) => Some(next),
-                    None => tx.one(NEXT_PRIORITY, params![workflow_id, last.priority], group)?,
-                }
-            }
-        };
-        let Some((mut next, labels)) = next else {
-            return Ok(found);
-        };
-        next.labels = labels_from_column(labels.as_deref())?;
-        found.push(next);
+    let mut next = match bound {
+        None => tx.one(FIRST_GROUP, params![workflow_id], group)?,
+        Some(bound) => tx.one(NEXT_PRIORITY, params![workflow_id, bound], group)?,
+    };
+    while let Some((mut one, labels)) = next {
+        one.labels = labels_from_column(labels.as_deref())?;
+        let after = params![workflow_id, one.priority, one.key];
+        next = tx.one(NEXT_OF_PRIORITY, after, group)?;
+        found.push(one);
     }
+    Ok(found)
 }
 
 /// A group as the three queries above select it, its labels still in their column's form.
@@ -156,7 +158,8 @@ pub fn claim(
     rows::get(tx, job_id)
 }
 
-/// The pending jobs that were claimed under this token.
+/// The jobs that were claimed under this token and are still the claimer's: pending, or
+/// started since.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@ use rusqlite::params;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::convert::status;
-use super::paging::page;
+use super::paging::{among, page};
 use super::rows::{self, table};
 use super::sql::Sql;
 use super::{ReadConn, StoreError, WriteTx};
@@ -199,17 +199,20 @@ pub async fn read(conn: &ReadConn, id: i64) -> Result<Option<ResultModel>, Store
 
 /// Names of jobs, by id ascending.
 async fn names(conn: &ReadConn, jobs: &[i64]) -> Result<Vec<(i64, String)>, StoreError> {
-    let (Some(first), Some(last)) = (jobs.iter().min(), jobs.iter().max()) else {
-        return Ok(Vec::new());
-    };
-    Ok(job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
-        .column(job::Column::Name)
-        .filter(job::Column::Id.between(*first, *last))
-        .into_tuple()
-        .all(conn)
-        .await?)
+    let mut all = Vec::with_capacity(jobs.len());
+    for condition in among(job::Column::Id, jobs) {
+        let some: Vec<(i64, String)> = job::Entity::find()
+            .select_only()
+            .column(job::Column::Id)
+            .column(job::Column::Name)
+            .filter(condition)
+            .into_tuple()
+            .all(conn)
+            .await?;
+        all.extend(some);
+    }
+    all.sort_unstable_by_key(|(id, _)| *id);
+    Ok(all)
 }
 
 /// A page of a workflow's results: the current ones, or those of all runs.

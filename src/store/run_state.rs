@@ -9,12 +9,12 @@ use super::sql::Sql;
 use super::{StoreError, WriteTx};
 use crate::wire::JobStatus;
 
-const START: Sql = Sql::new(
+pub(super) const START: Sql = Sql::new(
     "job.start",
     "UPDATE job SET status = 4, start_time = ?2, compute_node_id = ?3 WHERE id = ?1 AND status = 3",
 );
 // Torc looks for ended jobs that it has not processed; ours are processed as they end.
-const END: Sql = Sql::new(
+pub(super) const END: Sql = Sql::new(
     "job.end",
     "UPDATE job SET status = ?2, start_time = NULL, compute_node_id = NULL, claim_token = NULL, \
      unblocking_processed = 1 WHERE id = ?1",
@@ -29,24 +29,25 @@ const RETRY: Sql = Sql::new(
      start_time = NULL, compute_node_id = NULL, claim_token = NULL, unblocking_processed = 0 \
      WHERE id = ?",
 );
-const CANCEL_ACTIVE: Sql = Sql::new(
+pub(super) const CANCEL_ACTIVE: Sql = Sql::new(
     "job.cancel_active",
-    "UPDATE job SET status = 7, claim_token = NULL WHERE workflow_id = ? AND status IN (3, 4)",
+    // Ended without a result: nobody is released by it, now or by the sweep.
+    "UPDATE job SET status = 7, claim_token = NULL, unblocking_processed = 1 \
+     WHERE workflow_id = ? AND status IN (3, 4)",
 );
 const RESET_ALL: Sql = Sql::new(
     "job.reset_all",
     "UPDATE job SET status = 0, start_time = NULL, compute_node_id = NULL, claim_token = NULL, \
      unblocking_processed = 0 WHERE workflow_id = ? AND status <> 0",
 );
-/// Dependents of jobs that ended badly, however far; the depth is the contract's cap.
+/// Dependents of jobs that ended badly, however far.
 const RESET_BELOW_FAILED: Sql = Sql::new(
     "job.reset_below_failed",
-    "WITH RECURSIVE below (id, depth) AS ( \
-       SELECT d.job_id, 1 FROM job j JOIN job_depends_on d ON d.depends_on_job_id = j.id \
+    "WITH RECURSIVE below (id) AS ( \
+       SELECT d.job_id FROM job j JOIN job_depends_on d ON d.depends_on_job_id = j.id \
         WHERE j.workflow_id = ?1 AND j.status IN (6, 7, 8) \
        UNION \
-       SELECT d.job_id, b.depth + 1 FROM below b JOIN job_depends_on d \
-         ON d.depends_on_job_id = b.id WHERE b.depth < 100 \
+       SELECT d.job_id FROM below b JOIN job_depends_on d ON d.depends_on_job_id = b.id \
      ) \
      UPDATE job SET status = 0, start_time = NULL, compute_node_id = NULL, claim_token = NULL, \
        unblocking_processed = 0 \
@@ -91,9 +92,25 @@ const RESET_BELOW_UNINITIALIZED: Sql = Sql::new(
      WHERE workflow_id = ?1 AND id IN (SELECT id FROM below) \
        AND (status <> 0 OR start_time IS NOT NULL OR compute_node_id IS NOT NULL)",
 );
+/// A terminated job becomes ready again, so what depends on it must wait.
+const UNEND_TERMINATED: Sql = Sql::new(
+    "initialize.unend_terminated",
+    "UPDATE job SET status = 0, claim_token = NULL WHERE workflow_id = ? AND status = 8",
+);
+/// Ended jobs that must run again because something before them must, however far.
+const BLOCK_BELOW: Sql = Sql::new(
+    "initialize.block_below",
+    "WITH RECURSIVE below (id) AS ( \
+       SELECT id FROM job WHERE workflow_id = ?1 AND status BETWEEN 5 AND 8 AND blockers > 0 \
+       UNION \
+       SELECT d.job_id FROM below b JOIN job_depends_on d ON d.depends_on_job_id = b.id \
+     ) \
+     UPDATE job SET status = 1, claim_token = NULL, start_time = NULL, compute_node_id = NULL \
+     WHERE workflow_id = ?1 AND status <> 1 AND id IN (SELECT id FROM below)",
+);
 const BLOCK_ALL: Sql = Sql::new(
     "initialize.block_all",
-    "UPDATE job SET status = 1, claim_token = NULL \
+    "UPDATE job SET status = 1, claim_token = NULL, start_time = NULL, compute_node_id = NULL \
      WHERE workflow_id = ? AND blockers > 0 AND status <> 1",
 );
 const BLOCK_UNINITIALIZED: Sql = Sql::new(
@@ -102,7 +119,8 @@ const BLOCK_UNINITIALIZED: Sql = Sql::new(
 );
 const MAKE_READY: Sql = Sql::new(
     "initialize.make_ready",
-    "UPDATE job SET status = 2, claim_token = NULL, unblocking_processed = 0 \
+    "UPDATE job SET status = 2, claim_token = NULL, unblocking_processed = 0, \
+     start_time = NULL, compute_node_id = NULL \
      WHERE workflow_id = ? AND status NOT IN (1, 2, 5, 6, 7, 9)",
 );
 const FORGET_RESULTS: Sql = Sql::new(
@@ -110,7 +128,7 @@ const FORGET_RESULTS: Sql = Sql::new(
     "DELETE FROM workflow_result WHERE workflow_id = ?1 AND job_id IN \
      (SELECT id FROM job WHERE workflow_id = ?1 AND status NOT IN (5, 6, 7, 8))",
 );
-const COUNTS: Sql = Sql::new(
+pub(super) const COUNTS: Sql = Sql::new(
     "job_status_count.of_workflow",
     "SELECT status, jobs FROM job_status_count WHERE workflow_id = ?",
 );
@@ -222,6 +240,8 @@ pub fn initialize(
         tx.execute(RESET_BELOW_UNINITIALIZED, [workflow_id])?;
         tx.execute(BLOCK_UNINITIALIZED, [workflow_id])?;
     } else {
+        tx.execute(UNEND_TERMINATED, [workflow_id])?;
+        tx.execute(BLOCK_BELOW, [workflow_id])?;
         tx.execute(BLOCK_ALL, [workflow_id])?;
     }
     let ready = tx.execute(MAKE_READY, [workflow_id])?;

@@ -1,6 +1,9 @@
 //! The open transaction of the writer. Only the writer can make one, so whoever
 //! holds a [`WriteTx`] is inside a batch, and nobody else ever writes.
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::{Connection, Params, Row};
 
 use super::StoreError;
@@ -9,12 +12,41 @@ use super::sql::{Sql, timed};
 /// The seam between the nouns' SQL and the driver.
 pub struct WriteTx<'c> {
     conn: &'c Connection,
+    /// Set when the server has no more time: no further statement is begun.
+    hurried: &'c AtomicBool,
+    /// What the database said last when it refused a statement.
+    failure: RefCell<Option<StoreError>>,
 }
 
 impl<'c> WriteTx<'c> {
     /// For the writer alone: `conn` is inside an open transaction.
-    pub(super) fn new(conn: &'c Connection) -> Self {
-        Self { conn }
+    pub(super) fn new(conn: &'c Connection, hurried: &'c AtomicBool) -> Self {
+        Self {
+            conn,
+            hurried,
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// The last refusal of the database itself, for whoever finds the transaction gone.
+    pub(super) fn last_failure(&self) -> Option<StoreError> {
+        self.failure.borrow().clone()
+    }
+
+    /// Times a statement under its id, and remembers its failure.
+    fn run<T>(
+        &self,
+        sql: Sql,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        if self.hurried.load(Ordering::Relaxed) {
+            return Err(StoreError::Stopping);
+        }
+        timed(sql.id, work).map_err(|error| {
+            let error = StoreError::from(error);
+            self.failure.replace(Some(error.clone()));
+            error
+        })
     }
 
     /// Runs a statement that returns no rows; answers how many rows it changed.
@@ -23,9 +55,7 @@ impl<'c> WriteTx<'c> {
     ///
     /// What the database says.
     pub fn execute(&self, sql: Sql, params: impl Params) -> Result<usize, StoreError> {
-        timed(sql.id, || {
-            Ok(self.conn.prepare_cached(sql.text)?.execute(params)?)
-        })
+        self.run(sql, || self.conn.prepare_cached(sql.text)?.execute(params))
     }
 
     /// The first row, if there is one.
@@ -39,7 +69,7 @@ impl<'c> WriteTx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        timed(sql.id, || {
+        self.run(sql, || {
             let mut statement = self.conn.prepare_cached(sql.text)?;
             let mut rows = statement.query(params)?;
             Ok(match rows.next()? {
@@ -60,7 +90,7 @@ impl<'c> WriteTx<'c> {
         params: impl Params,
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        timed(sql.id, || {
+        self.run(sql, || {
             let mut statement = self.conn.prepare_cached(sql.text)?;
             let mut rows = statement.query(params)?;
             let mut found = Vec::new();

@@ -29,8 +29,9 @@ const TIMES: &str = "SELECT coalesce(sum(r.exec_time_minutes), 0.0), \
       - min(julianday(r.completion_time) - r.exec_time_minutes / 1440.0)) * 86400.0 \
      FROM workflow_result w JOIN result r ON r.id = w.result_id WHERE w.workflow_id = ?1";
 const RUNNING: &str = "SELECT j.id, j.name, coalesce(n.hostname, ''), \
-     coalesce(n.compute_node_type, ''), n.scheduler, j.start_time \
+     coalesce(n.compute_node_type, ''), n.scheduler, j.start_time, s.scheduler_id \
      FROM job j LEFT JOIN compute_node n ON n.id = j.compute_node_id \
+     LEFT JOIN scheduled_compute_node s ON s.id = json_extract(n.scheduler, '$.scheduler_id') \
      WHERE j.workflow_id = ?1 AND j.status = 4 ORDER BY j.id LIMIT ?2 OFFSET ?3";
 
 /// A workflow's name, owner and whether it was cancelled.
@@ -255,12 +256,17 @@ pub async fn running_jobs(
     let mut items = Vec::new();
     for row in conn.query_all_raw(statement).await? {
         let scheduler: Option<String> = row.try_get_by_index(4)?;
+        let allocated: Option<i64> = row.try_get_by_index(6)?;
+        let allocation = || allocated.map(|id| id.to_string());
         items.push(RunningJobModel {
             job_id: row.try_get_by_index(0)?,
             job_name: row.try_get_by_index(1)?,
             compute_node_name: row.try_get_by_index(2)?,
             scheduler_type: row.try_get_by_index(3)?,
-            scheduler_job_id: scheduler.as_deref().and_then(slurm_job_id),
+            scheduler_job_id: scheduler
+                .as_deref()
+                .and_then(slurm_job_id)
+                .or_else(allocation),
             start_time: row.try_get_by_index(5)?,
         });
     }

@@ -6,26 +6,28 @@
 //! there is no timer and no added latency on an idle server.
 
 mod batch;
+mod wal;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use futures_channel::oneshot;
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use self::batch::{Entry, Queued};
+use self::wal::Wal;
 use super::{Command, Effects, StoreError};
 use crate::telemetry::phase;
 use crate::telemetry::resource::{self, Resource};
 
 /// Commands in one transaction at most.
 const BATCH_COMMANDS: usize = 256;
-/// Bytes of commands in one transaction, roughly, at most.
+/// Bytes of commands in one transaction, roughly, at most; one command may have more.
 const BATCH_BYTES: usize = 4 << 20;
-/// Bytes of queued commands at most; bulk requests are the only large ones.
-const QUEUE_BYTES: usize = 1 << 30;
 
 /// Told of the effects of each committed batch.
 pub type Perform = Box<dyn Fn(Effects) + Send>;
@@ -40,8 +42,10 @@ pub struct Writer {
 struct Shared {
     capacity: usize,
     waiting: AtomicUsize,
-    bytes: AtomicUsize,
     resource: Resource,
+    /// What is still queued is refused instead of carried out.
+    hurried: AtomicBool,
+    interrupt: InterruptHandle,
 }
 
 enum Message {
@@ -50,13 +54,15 @@ enum Message {
 }
 
 impl Writer {
-    /// Starts the thread on `conn`, with room for `capacity` waiting commands.
+    /// Starts the thread on `conn`, a connection to `path`, with room for `capacity`
+    /// waiting commands.
     ///
     /// # Errors
     ///
     /// When the operating system has no thread to give.
     pub(super) fn start(
         conn: Connection,
+        path: &Path,
         capacity: usize,
         perform: Perform,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
@@ -64,14 +70,16 @@ impl Writer {
         let shared = Arc::new(Shared {
             capacity: capacity.max(1),
             waiting: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
             resource: Resource::new("Writer", "Sync"),
+            hurried: AtomicBool::new(false),
+            interrupt: conn.get_interrupt_handle(),
         });
+        let wal = Wal::of(path);
         let thread = std::thread::Builder::new()
             .name("torc-writer".to_owned())
             .spawn({
                 let shared = Arc::clone(&shared);
-                move || run(conn, inbox, &shared, &perform)
+                move || run(conn, wal, inbox, &shared, &perform)
             })?;
         Ok((Self { queue, shared }, thread))
     }
@@ -83,36 +91,28 @@ impl Writer {
     /// The command's own refusals; [`StoreError::Overloaded`] when the queue is
     /// full; whatever kept the batch from being committed.
     pub async fn submit<C: Command>(&self, command: C) -> Result<C::Reply, C::Error> {
-        let bytes = command.bytes();
-        let waiting = self.shared.waiting.load(Ordering::Relaxed);
-        if self
-            .shared
-            .bytes
-            .load(Ordering::Relaxed)
-            .saturating_add(bytes)
-            > QUEUE_BYTES
-            && waiting > 0
-        {
-            return Err(StoreError::Overloaded { waiting }.into());
-        }
         let (reply, outcome) = oneshot::channel();
-        let entry = Entry::new(command, bytes, reply);
-        self.shared.enter(bytes);
+        let entry = Entry::new(command, reply);
+        self.shared.enter();
         if let Err(refused) = self.queue.try_send(Message::Command(Box::new(entry))) {
-            self.shared.leave(bytes);
+            self.shared.leave();
             return Err(match refused {
                 TrySendError::Full(_) => StoreError::Overloaded {
-                    waiting: self.shared.capacity,
+                    what: format!("{} writes", self.shared.capacity),
                 },
                 TrySendError::Closed(_) => StoreError::Stopping,
             }
             .into());
         }
-        self.shared
-            .resource
-            .wait("Writer::submit", outcome)
-            .await
-            .unwrap_or_else(|_canceled| Err(StoreError::Stopping.into()))
+        let outcome = self.shared.resource.wait("Writer::submit", outcome).await;
+        outcome.unwrap_or_else(|_canceled| {
+            Err(if self.queue.is_closed() {
+                StoreError::Stopping
+            } else {
+                StoreError::Panicked
+            }
+            .into())
+        })
     }
 
     /// Lets the thread finish what is queued, then ends it. Later commands are refused.
@@ -120,26 +120,33 @@ impl Writer {
         // The queue may be full, so this waits for room; a closed one has stopped already.
         let _ = self.queue.send(Message::Stop).await;
     }
+
+    /// No more patience: the running command is interrupted and undone, what is queued
+    /// is refused. Nothing of it was acknowledged.
+    pub(super) fn hurry(&self) {
+        self.shared.hurried.store(true, Ordering::Relaxed);
+        self.shared.interrupt.interrupt();
+    }
 }
 
 impl Shared {
-    fn enter(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn enter(&self) {
         phase::writer_queue(self.waiting.fetch_add(1, Ordering::Relaxed) + 1);
     }
 
-    fn leave(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        phase::writer_queue(
-            self.waiting
-                .fetch_sub(1, Ordering::Relaxed)
-                .saturating_sub(1),
-        );
+    fn leave(&self) {
+        let before = self.waiting.fetch_sub(1, Ordering::Relaxed);
+        phase::writer_queue(before.saturating_sub(1));
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed) as u64
     }
 }
 
 fn run(
-    mut conn: Connection,
+    conn: Connection,
+    mut wal: Wal,
     mut inbox: mpsc::Receiver<Message>,
     shared: &Shared,
     perform: &Perform,
@@ -160,13 +167,30 @@ fn run(
         };
         let mut batch = Vec::with_capacity(16);
         held_back = gather(first, &mut batch, &mut inbox);
-        for entry in &batch {
-            shared.leave(entry.bytes());
+        for _ in &batch {
+            shared.leave();
         }
-        let waiting = || shared.waiting.load(Ordering::Relaxed) as u64;
-        shared.resource.held(|| batch::composition(&batch), waiting);
-        batch::run(&mut conn, batch, perform);
-        shared.resource.held(|| "nobody".to_owned(), waiting);
+        if shared.hurried.load(Ordering::Relaxed) {
+            batch::refuse(batch, &StoreError::Stopping);
+            continue;
+        }
+        shared
+            .resource
+            .held(|| batch::composition(&batch), || shared.waiting());
+        // A command's own panic is caught closer by. Whatever else happens here, the
+        // server must not be left without its only writer: the callers of this batch
+        // are told, and the next one begins by undoing what is open.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            batch::run(&conn, batch, &shared.hurried, perform);
+        }));
+        if ran.is_err() {
+            phase::writer_idle();
+            tracing::error!("a batch ended in a panic; its commands were refused");
+        }
+        wal.keep_small(&conn);
+        shared
+            .resource
+            .held(|| "nobody".to_owned(), || shared.waiting());
     }
     // Leaves one file behind instead of three; a failure costs nothing but that.
     let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -10,6 +10,7 @@
 //!   resources and operations get through.
 //! - Smaller histograms, a shorter queue, and half a minute of retention.
 
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -68,7 +69,8 @@ pub fn layer(bind: SocketAddr) -> Result<(BoxedLayer, SocketAddr), String> {
             // It must not observe itself: each event of its own would make more of them.
             let _silence = tracing::subscriber::set_default(NoSubscriber::default());
             if let Err(error) = serve(server, listener) {
-                eprintln!("tokio-console's server ended: {error}");
+                // This thread has no log, and nobody may read standard error.
+                let _ = writeln!(io::stderr(), "tokio-console's server ended: {error}");
             }
         })
         .map_err(|error| format!("tokio-console is off: no thread for it ({error})"))?;

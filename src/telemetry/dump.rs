@@ -41,12 +41,15 @@ fn free_name(dir: &Path) -> String {
         .unwrap_or_else(|| format!("{PREFIX}{time}"))
 }
 
-/// Under the final name a file is always whole.
+/// Under the final name a file is always whole; what could not be finished is removed.
 fn put(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".tmp");
-    fs::write(&partial, content)?;
-    fs::rename(&partial, path)
+    let put = fs::write(&partial, content).and_then(|()| fs::rename(&partial, path));
+    if put.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    put
 }
 
 /// Deletes all but the newest dumps. A file that cannot be deleted is left: the next
@@ -66,5 +69,21 @@ fn prune(dir: &Path) {
         for ending in ["json", "txt"] {
             let _ = fs::remove_file(dir.join(format!("{name}.{ending}")));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory in the way of the final name lets the write succeed and the rest fail.
+    #[test]
+    fn what_fails_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken.json");
+        fs::create_dir(&taken).unwrap();
+        assert!(put(&taken, b"{}").is_err());
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 }

@@ -1,8 +1,8 @@
 //! The rolling log file, with a cap on what all log files take together.
 //!
-//! tracing-appender rolls by time and writes on a thread of its own, so that a slow
-//! disk never holds up a request. It knows no sizes: [`Capped`] counts the bytes, moves
-//! a file that got too long out of the way, and deletes the oldest ones.
+//! tracing-appender opens the files and names them by time. It knows no sizes, and it
+//! would delete what it did not write; so [`RollingFile`] decides when a new file
+//! begins, and [`log_dir`](super::log_dir) what has to go.
 //!
 //! The live file is `torc-server.<date>.log`, and `torc-server.log` is a link to it
 //! (with `--log-rotation never` it is that file). A file moved away early is called
@@ -10,21 +10,16 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::sync::atomic::AtomicU64;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
+use super::log_dir::{self, CURRENT, Limits, PREFIX, SUFFIX};
+use super::outlet::{Outlet, OutletGuard, count_lines};
+use crate::clock;
 use crate::config::telemetry::{LogFile, LogRotation};
-
-const PREFIX: &str = "torc-server";
-const SUFFIX: &str = "log";
-
-/// The live file, or a link to it.
-const CURRENT: &str = "torc-server.log";
 
 /// One file may take this part of the cap, so that old lines remain when it is full.
 const FILES_PER_CAP: u64 = 8;
@@ -32,143 +27,132 @@ const FILES_PER_CAP: u64 = 8;
 /// The smallest cap that is honoured: below it a file would be a handful of lines.
 const SMALLEST_CAP: u64 = 64 * 1024;
 
-/// An opened log file: the writer to clone, and what must be kept.
-pub struct Opened {
-    /// Hands lines to the thread that writes.
-    pub writer: NonBlocking,
-    /// Ends that thread when dropped, after the last line.
-    pub guard: WorkerGuard,
-    /// Counts what got lost.
-    pub losses: Losses,
-}
-
-/// The lines that never reached the file.
-pub struct Losses {
-    queue: ErrorCounter,
-    disk: Arc<AtomicU64>,
-}
-
-impl Losses {
-    /// All of them: those that found the queue full, and those that the disk refused.
-    pub fn total(&self) -> u64 {
-        self.queue.dropped_lines() as u64 + self.disk.load(Ordering::Relaxed)
-    }
-}
+/// Bytes gathered before they are written; less where a file may not be that long.
+const BUFFER: u64 = 32 * 1024;
 
 /// Opens the log file in its directory, which is made if missing.
 ///
 /// # Errors
 ///
 /// If the directory cannot be made or the file not opened.
-pub fn open(config: &LogFile) -> io::Result<Opened> {
+pub fn open(config: &LogFile) -> io::Result<(Outlet, OutletGuard)> {
     fs::create_dir_all(&config.dir)?;
     let config = LogFile {
         // The link to the live file holds this path, so it must not be relative.
         dir: fs::canonicalize(&config.dir)?,
         ..config.clone()
     };
-    let disk = Arc::new(AtomicU64::new(0));
-    let capped = Capped::open(&config, Arc::clone(&disk))?;
+    let lost = Arc::new(AtomicU64::new(0));
+    let file = RollingFile::open(config, Arc::clone(&lost))?;
+    let buffer = file.longest.min(BUFFER) as usize;
     // Lines arrive one by one; the thread flushes when it has caught up.
-    let buffered = BufWriter::with_capacity(32 * 1024, capped);
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .thread_name("log-file-writer")
-        .finish(buffered);
-    let losses = Losses {
-        queue: writer.error_counter(),
-        disk,
-    };
-    Ok(Opened {
-        writer,
-        guard,
-        losses,
-    })
+    let buffered = BufWriter::with_capacity(buffer, file);
+    Ok(Outlet::file(buffered, lost))
 }
 
-/// A rolling file that also rolls by size, and keeps the directory below the cap.
-struct Capped {
+/// A file that rolls by time and by size, and keeps its directory within the limits.
+struct RollingFile {
     config: LogFile,
-    appender: RollingFileAppender,
-    /// Bytes written since the last roll by size. A roll by time goes unnoticed, which
-    /// only makes the next file shorter.
-    written: u64,
+    limits: Limits,
     longest: u64,
+    open: Open,
     lost: Arc<AtomicU64>,
 }
 
-impl Capped {
-    fn open(config: &LogFile, lost: Arc<AtomicU64>) -> io::Result<Self> {
+/// The file that is written to.
+struct Open {
+    appender: RollingFileAppender,
+    path: PathBuf,
+    /// The day or hour it is for.
+    period: String,
+    bytes: u64,
+}
+
+impl RollingFile {
+    fn open(config: LogFile, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let cap = config.max_total_size.max(SMALLEST_CAP);
-        let mut capped = Self {
-            appender: appender(config)?,
-            config: config.clone(),
-            written: 0,
-            longest: cap / FILES_PER_CAP,
-            lost,
+        let longest = cap / FILES_PER_CAP;
+        let limits = Limits {
+            files: config.max_files,
+            // Room for a whole live file.
+            bytes_of_others: cap - longest,
         };
-        let current = fs::metadata(capped.config.dir.join(CURRENT));
-        capped.written = current.map_or(0, |current| current.len());
-        capped.prune();
-        Ok(capped)
+        Ok(Self {
+            open: start(&config, limits)?,
+            config,
+            limits,
+            longest,
+            lost,
+        })
     }
 
-    /// Moves the live file away, starts a new one, makes room for it.
-    fn roll(&mut self) -> io::Result<()> {
-        let link = self.config.dir.join(CURRENT);
-        let live = match fs::read_link(&link) {
-            Ok(target) => self.config.dir.join(target),
-            Err(_) => link,
-        };
-        fs::rename(&live, numbered(&live))?;
-        self.appender = appender(&self.config)?;
-        self.written = 0;
-        self.prune();
+    /// Sees to it that there is a file to write `more` bytes to. One that cannot be
+    /// changed for another goes on; only one that is gone is an error.
+    fn make_ready(&mut self, more: u64) -> io::Result<()> {
+        if !self.open.path.exists() {
+            // Removed, perhaps with its directory: lines written to it would be gone.
+            self.open = start(&self.config, self.limits)?;
+        } else if self.open.period != period(self.config.rotation) {
+            self.prune();
+            if let Ok(open) = start(&self.config, self.limits) {
+                self.open = open;
+            }
+        } else if self.open.bytes > 0 && self.open.bytes + more > self.longest {
+            let _ = self.roll_by_size();
+        }
         Ok(())
     }
 
-    /// Deletes the oldest files until a whole new one fits below the cap.
-    fn prune(&self) {
-        let cap = self.config.max_total_size.max(SMALLEST_CAP);
-        let allowed = cap - self.longest;
-        let live = fs::canonicalize(self.config.dir.join(CURRENT)).ok();
-        let mut files = log_files(&self.config.dir);
-        files.sort_unstable();
-        let mut total: u64 = files.iter().map(|(_, _, size)| size).sum();
-        for (_, path, size) in files {
-            if total <= allowed {
-                break;
-            }
-            if fs::canonicalize(&path).ok() != live && fs::remove_file(&path).is_ok() {
-                total -= size;
-            }
+    /// Moves the live file aside and starts a new one under its name.
+    fn roll_by_size(&mut self) -> io::Result<()> {
+        let aside = log_dir::aside(&self.open.path);
+        self.prune();
+        fs::rename(&self.open.path, &aside)?;
+        match start(&self.config, self.limits) {
+            Ok(open) => self.open = open,
+            // The open file goes on, so it gets its name back.
+            Err(_) => fs::rename(&aside, &self.open.path)?,
         }
+        Ok(())
+    }
+
+    /// Makes room before a new file is opened, in case the disk is full.
+    fn prune(&self) {
+        log_dir::prune(&self.config.dir, &self.open.path, self.limits);
     }
 }
 
-impl Write for Capped {
+impl Write for RollingFile {
     /// Writes whole lines; never fails, because a disk that is full must not wedge the
     /// thread: what does not fit is counted, and writing goes on when there is room.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let len = lines.len() as u64;
-        if self.written > 0 && self.written + len > self.longest {
-            // If it cannot roll, the old file goes on.
-            let _ = self.roll();
+        let more = lines.len() as u64;
+        let written = self
+            .make_ready(more)
+            .and_then(|()| self.open.appender.write_all(lines));
+        match written {
+            Ok(()) => self.open.bytes += more,
+            // Not counted as bytes: on a full disk files would roll, and push out old ones.
+            Err(_) => count_lines(lines, &self.lost),
         }
-        if self.appender.write_all(lines).is_err() {
-            let count = lines.iter().filter(|&&byte| byte == b'\n').count();
-            self.lost.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        self.written += len;
         Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.appender.flush()
+        self.open.appender.flush()
     }
 }
 
-fn appender(config: &LogFile) -> io::Result<RollingFileAppender> {
+/// Opens the file for now, and then deletes what is too old beside it.
+fn start(config: &LogFile, limits: Limits) -> io::Result<Open> {
+    let linked = config.rotation != LogRotation::Never;
+    let current = config.dir.join(CURRENT);
+    let period = period(config.rotation);
+    let mut path = match config.rotation {
+        LogRotation::Never => current.clone(),
+        _ => config.dir.join(format!("{PREFIX}.{period}.{SUFFIX}")),
+    };
+    log_dir::make_way(&config.dir, linked)?;
     let mut builder = RollingFileAppender::builder()
         .filename_prefix(PREFIX)
         .filename_suffix(SUFFIX)
@@ -177,37 +161,65 @@ fn appender(config: &LogFile) -> io::Result<RollingFileAppender> {
             LogRotation::Daily => Rotation::DAILY,
             LogRotation::Never => Rotation::NEVER,
         });
-    if config.rotation != LogRotation::Never {
+    if linked {
         builder = builder.latest_symlink(CURRENT);
     }
-    if let Some(max) = config.max_files {
-        builder = builder.max_log_files(max);
+    let appender = builder.build(&config.dir).map_err(io::Error::other)?;
+    // The appender reads the clock by itself: around midnight its file may be the next.
+    if linked && let Ok(target) = fs::read_link(&current) {
+        path = target;
     }
-    builder.build(&config.dir).map_err(io::Error::other)
+    log_dir::prune(&config.dir, &path, limits);
+    let bytes = fs::metadata(&path).map_or(0, |file| file.len());
+    Ok(Open {
+        appender,
+        path,
+        period,
+        bytes,
+    })
 }
 
-/// `a.log` becomes `a.1.log`, or the first number that is free.
-fn numbered(live: &Path) -> PathBuf {
-    (1..u32::MAX)
-        .map(|n| live.with_extension(format!("{n}.{SUFFIX}")))
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| live.with_extension(format!("0.{SUFFIX}")))
+/// What the names of files of this moment hold; empty where time does not matter.
+fn period(rotation: LogRotation) -> String {
+    match rotation {
+        LogRotation::Hourly => clock::now().format("%Y-%m-%d-%H").to_string(),
+        LogRotation::Daily => clock::now().format("%Y-%m-%d").to_string(),
+        LogRotation::Never => String::new(),
+    }
 }
 
-/// Our log files, links left out: when each was last written, its path, its length.
-fn log_files(dir: &Path) -> Vec<(SystemTime, PathBuf, u64)> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let name = entry.file_name().into_string().ok()?;
-            if !name.starts_with(PREFIX) || !name.ends_with(&format!(".{SUFFIX}")) {
-                return None;
-            }
-            let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-            Some((meta.modified().ok()?, entry.path(), meta.len()))
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Yesterday's file is finished and stays, also while the new one cannot be made.
+    #[test]
+    fn a_new_day_begins_a_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = LogFile {
+            dir: dir.path().to_owned(),
+            json: false,
+            rotation: LogRotation::Daily,
+            max_files: Some(2),
+            max_total_size: 1 << 20,
+        };
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut file = RollingFile::open(config, Arc::clone(&lost)).unwrap();
+        file.write_all(b"yesterday\n").unwrap();
+        let yesterday = dir.path().join("torc-server.2020-01-01.log");
+        let today = std::mem::replace(&mut file.open.path, yesterday.clone());
+        fs::rename(&today, &yesterday).unwrap();
+        file.open.period = "2020-01-01".to_owned();
+
+        let link = dir.path().join(CURRENT);
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        file.write_all(b"late\n").unwrap();
+        fs::remove_dir(&link).unwrap();
+        file.write_all(b"today\n").unwrap();
+        assert_eq!(fs::read_to_string(&yesterday).unwrap(), "yesterday\nlate\n");
+        assert_eq!(fs::read_to_string(&today).unwrap(), "today\n");
+        assert_eq!(fs::read_link(&link).unwrap(), today);
+        assert_eq!(lost.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
 }

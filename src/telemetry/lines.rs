@@ -19,7 +19,6 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
-use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::Layer;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
@@ -27,44 +26,16 @@ use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Where close lines go.
+use super::outlet::Outlet;
+
+/// Where close lines go, and in which form.
 pub struct Sink {
-    output: Output,
-    json: bool,
-    ansi: bool,
-}
-
-enum Output {
-    Stderr,
-    File(NonBlocking),
-}
-
-impl Sink {
-    /// Standard error, in text.
-    pub fn stderr(ansi: bool) -> Self {
-        Self {
-            output: Output::Stderr,
-            json: false,
-            ansi,
-        }
-    }
-
-    /// The log file.
-    pub fn file(writer: NonBlocking, json: bool) -> Self {
-        Self {
-            output: Output::File(writer),
-            json,
-            ansi: false,
-        }
-    }
-
-    fn put(&self, line: &str) {
-        // A log that cannot be written must not stop what it logs.
-        let _ = match &self.output {
-            Output::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
-            Output::File(writer) => writer.clone().write_all(line.as_bytes()),
-        };
-    }
+    /// The outlet that the other log lines use.
+    pub outlet: Outlet,
+    /// JSON instead of text.
+    pub json: bool,
+    /// With colours.
+    pub ansi: bool,
 }
 
 /// The layer; its filter decides which spans get lines.
@@ -157,7 +128,8 @@ where
             } else {
                 text_line(&time, span.metadata(), &open, sink.ansi)
             };
-            sink.put(&line);
+            // An outlet takes everything, and counts what it loses.
+            let _ = sink.outlet.clone().write_all(line.as_bytes());
         }
     }
 }

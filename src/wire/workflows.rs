@@ -196,7 +196,8 @@ pub struct InitializeJobsQuery {
     /// Leave jobs alone that have been initialized already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_uninitialized: Option<bool>,
-    /// Ours, additive: do nothing at all if a job has been initialized already.
+    /// Ours: do nothing if a job has been initialized already, else begin the first run,
+    /// so that of many workers that start a workflow at one time a single one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_uninitialized: Option<bool>,
     /// Accepted, without effect.
@@ -213,9 +214,6 @@ pub struct ResetStatusQuery {
     /// Even while jobs run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
-    /// Ours, additive: do nothing at all if a job has been initialized already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub if_uninitialized: Option<bool>,
 }
 
 /// Puts a workflow away, or takes it out again.

@@ -91,9 +91,12 @@ fn line(random: &mut fastrand::Rng, name: &str, busy: &str, idle: &str) -> Strin
             "span": { "limit": n, "text": "a \"name\": \"no\" } close", "name": name },
         })
         .to_string(),
+        // A JSON writer may escape what is beyond ASCII.
         _ => format!(
             r#"{{"timestamp":"{time}","level":"DEBUG","message":"close","time.busy":"{busy}","time.idle":"{idle}","target":"x","span":{{"name":"{name}"}}}}"#
-        ),
+        )
+        .replace('\u{b5}', r"\u00b5")
+        .replace('\u{3bc}', r"\u03BC"),
     }
 }
 
@@ -266,6 +269,51 @@ fn says_what_it_could_not_read() {
         "{}",
         stderr(&output)
     );
+}
+
+/// A field may hold what looks like the end of a close line.
+#[test]
+fn fields_do_not_confuse_the_span() {
+    let log = "DEBUG a{text=\"b: close time.busy=9s time.idle=9s\"}: close time.busy=1ms time.idle=2ms\n\
+               DEBUG a{text=b: close time.busy=9s}: close time.busy=3ms time.idle=4ms\n";
+    let report = json(&run(&["--json"], log.as_bytes()));
+    assert_eq!(report["functions"].as_array().map(Vec::len), Some(1));
+    let calls = [(1, 2), (3, 4)].map(|(busy, idle)| Call {
+        busy: busy * 1_000_000,
+        idle: idle * 1_000_000,
+    });
+    assert_eq!(report["functions"][0]["function"], "a");
+    check(&report["functions"][0], &calls);
+}
+
+/// A rotated file that was cut off does not hide what the others hold.
+#[test]
+fn a_truncated_file_does_not_discard_the_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (log, calls) = random_log(&mut fastrand::Rng::with_seed(11), 300);
+    let cut = dir.path().join("torc-server.2026-11-23.log");
+    std::fs::write(&cut, "DEBUG cut: close time.busy=1ms time.idle=1ms\n").expect("written");
+    let gzip = Command::new("gzip").arg(&cut).status().expect("gzip");
+    assert!(gzip.success());
+    let cut = cut.with_extension("log.gz");
+    let whole = std::fs::read(&cut).expect("readable");
+    std::fs::write(&cut, &whole[..whole.len() - 9]).expect("written");
+
+    let output = run(
+        &["--json", cut.to_str().expect("text"), "-"],
+        log.as_bytes(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("could not read"),
+        "{}",
+        stderr(&output)
+    );
+    let mut report: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
+    let functions = report["functions"].as_array_mut().expect("a list");
+    // Whether the cut file gives its line depends on gzip.
+    functions.retain(|function| function["function"] != "cut");
+    compare(&report, &calls);
 }
 
 #[test]

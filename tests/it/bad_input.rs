@@ -123,7 +123,7 @@ async fn refusals_leave_no_trace() {
             at("POST /jobs"),
             job(json!({"resource_requirements_id": 999})),
             422,
-            "does not exist",
+            "refers to resource requirements 999",
         ),
         (
             at("POST /jobs"),

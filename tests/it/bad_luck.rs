@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
-use crate::support::process::{HANG, ServerProcess, Worker, lasting_port, torc};
+use crate::support::process::{HANG, ServerProcess, Worker, bare, lasting_port, torc, torc_server};
 use crate::support::server::check_invariants;
 
 /// Creates jobs, each of which writes one line to `ran` as it runs, and answers their ids.
@@ -220,23 +220,42 @@ async fn workers_back_off_from_a_full_queue() {
     assert_each_ran_once(path, JOBS);
 }
 
+/// A server whose working directory is a disk of 4 MiB, in a mount namespace that ends
+/// with it. The root of the machine may mount; others are root of a user namespace.
+fn server_on_a_small_disk(directory: &Path) -> ServerProcess {
+    let mount = "mount -t tmpfs -o size=4m tmpfs \"$0\" && cd \"$0\" && exec \"$@\"";
+    let inside = |flags: &str, program: &[&str]| {
+        let mut command = bare("unshare");
+        command
+            .args([flags, "sh", "-c", mount])
+            .arg(directory)
+            .args(program);
+        command
+    };
+    let flags = ["-m", "-rm"].into_iter().find(|flags| {
+        let tried = inside(flags, &["true"]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    });
+    let flags = flags.expect(
+        "this test mounts a small tmpfs: run it as root, or allow user namespaces \
+         (sysctl kernel.unprivileged_userns_clone=1; in a container --cap-add SYS_ADMIN)",
+    );
+    let server = torc_server();
+    let program = server.get_program().to_str().unwrap();
+    let mut command = inside(flags, &[program, "run", "--host", "127.0.0.1"]);
+    command.args(["--port", "0", "--no-console", "-d", "x.db"]);
+    ServerProcess::spawn(command)
+}
+
 /// A disk that fills up: writes say so, reads go on, and room brings writes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_heals_without_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let small = directory.path().join("small");
-    std::fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&small)
-        .status()
-        .unwrap();
-    assert!(
-        mounted.success(),
-        "this test mounts a small tmpfs: run it as root"
-    );
-    let unmount = Unmount(small.clone());
-    let server = ServerProcess::start(&small, &["-d", "x.db"]);
+    let server = server_on_a_small_disk(directory.path());
+    // The disk as the server sees it; from here the directory is empty.
+    let small = format!("/proc/{}/root{}", server.pid(), directory.path().display());
+    let small = Path::new(&small);
+    assert!(small.join("x.db").exists() && !directory.path().join("x.db").exists());
     let api = server.api();
     let flow = api.workflow().await;
     // Everything but a little goes to a file that can be removed again.
@@ -272,18 +291,6 @@ async fn a_full_disk_heals_without_a_restart() {
     api.post("/events", event).await;
     server.signal("TERM");
     assert_eq!(server.wait().0.code(), Some(0));
-    drop(unmount);
-}
-
-struct Unmount(std::path::PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status();
-    }
 }
 
 /// How long a server may take to stop: the ten seconds it promises, twice over for a

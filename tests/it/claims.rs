@@ -174,3 +174,145 @@ async fn a_repeated_claim_answers_the_same_jobs() {
     assert!(second.iter().all(|id| !first.contains(id)));
     server.stop().await;
 }
+
+/// The key stands for its jobs as long as they are the claimer's, also when one of them
+/// has been started; a key that cannot be kept is refused.
+#[tokio::test]
+async fn a_key_outlives_the_start_of_its_jobs() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let node = api.compute_node(flow).await;
+    for _ in 0..4 {
+        job(api, flow, json!({})).await;
+    }
+    api.initialize(flow).await;
+    let claim = async |key: &str| {
+        let request = format!("POST /workflows/{flow}/claim_next_jobs?limit=2");
+        api.send_raw(&request, None, &[("idempotency-key", key)])
+            .await
+    };
+    let first = ids(&claim("k").await.ok());
+    for job in &first {
+        let start = format!("PUT /jobs/{job}/start_job/0/{node}");
+        api.send(&start, &Value::Null).await.ok();
+        assert_eq!(ids(&claim("k").await.ok()), first);
+    }
+    let longest = "k".repeat(200);
+    let refused = claim(&format!("{longest}k")).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert_eq!(ids(&claim(&longest).await.ok()).len(), 2);
+    server.stop().await;
+}
+
+/// A scheduler's number 0 is how an absent one is shown: such a job is anybody's, also
+/// after it was read and sent back unchanged.
+#[tokio::test]
+async fn a_job_sent_back_as_it_was_read_stays_as_it_was() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let plain = job(api, flow, json!({})).await;
+    let zero = job(
+        api,
+        flow,
+        json!({"scheduler_id": 0, "failure_handler_id": 0}),
+    )
+    .await;
+    let row = |id: i64| {
+        server
+            .sql()
+            .query_row(
+                "SELECT name || command || ifnull(scheduler_id, '-') || ifnull(failure_handler_id, '-') \
+                 || ifnull(invocation_script, '-') || priority || status FROM job WHERE id = ?",
+                [id],
+                |row| row.get::<_, String>(0),
+            )
+            .unwrap()
+    };
+    assert_eq!(row(plain), row(zero));
+    let read = api.get(&format!("/jobs/{plain}")).await;
+    assert_eq!(read["scheduler_id"], 0);
+    api.send(&format!("PUT /jobs/{plain}"), &read).await.ok();
+    assert_eq!(row(plain), row(zero));
+
+    api.initialize(flow).await;
+    let strict =
+        format!("/workflows/{flow}/claim_jobs_based_on_resources/10?strict_scheduler_match=true");
+    let offer = json!({"num_cpus": 4, "memory_gb": 8.0, "num_gpus": 0, "num_nodes": 1});
+    assert_eq!(ids(&api.post(&strict, offer).await), [plain, zero]);
+    server.stop().await;
+}
+
+/// What is wrong is told in the order of the contract: who is asked, then what is asked.
+#[tokio::test]
+async fn refusals_come_in_order() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let claim = async |flow: i64, limit: i64, more: Value| {
+        let mut offer = json!({"num_cpus": 1, "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1});
+        offer
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let request = format!("POST /workflows/{flow}/claim_jobs_based_on_resources/{limit}");
+        api.send(&request, &offer).await.status
+    };
+    let odd = json!({"time_limit": "soon"});
+    assert_eq!(claim(99, 1, odd.clone()).await, 404);
+    assert_eq!(claim(flow, 1, json!({"labels": [" a"]})).await, 422);
+    assert_eq!(claim(flow, 1, odd.clone()).await, 422);
+    assert_eq!(claim(flow, 0, odd.clone()).await, 200);
+    assert_eq!(claim(flow, i64::MAX, json!({})).await, 200);
+    api.send(&format!("PUT /workflows/{flow}/cancel"), &Value::Null)
+        .await
+        .ok();
+    assert_eq!(claim(flow, 1, odd).await, 200);
+    server.stop().await;
+}
+
+/// Sums beyond what an integer holds are answered as the largest one, not as a failure.
+#[tokio::test]
+async fn enormous_needs_can_be_summed_up() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let huge = requirements(api, flow, "huge", i64::MAX, "8000000t").await;
+    for _ in 0..2 {
+        job(api, flow, json!({"resource_requirements_id": huge})).await;
+    }
+    api.initialize(flow).await;
+    let needs = api
+        .get(&format!("/workflows/{flow}/ready_job_requirements"))
+        .await;
+    assert_eq!(needs["num_jobs"], 2);
+    assert_eq!(needs["num_cpus"], i64::MAX);
+    server.stop().await;
+}
+
+/// What another workflow has, or the job itself, is nothing to refer to.
+#[tokio::test]
+async fn references_stay_within_the_workflow() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let (flow, other) = (api.workflow().await, api.workflow().await);
+    let node = api.compute_node(flow).await;
+    let theirs = requirements(api, other, "theirs", 1, "1m").await;
+    let mine = job(api, flow, json!({})).await;
+    let mut changed = api.get(&format!("/jobs/{mine}")).await;
+    changed["resource_requirements_id"] = json!(theirs);
+    let update = format!("PUT /jobs/{mine}");
+    assert_eq!(api.send(&update, &changed).await.status, 422);
+    let mut changed = api.get(&format!("/jobs/{mine}")).await;
+    changed["depends_on_job_ids"] = json!([mine]);
+    assert_eq!(api.send(&update, &changed).await.status, 422);
+    let body = json!({"workflow_id": flow, "name": "n", "command": "true",
+                      "resource_requirements_id": theirs});
+    assert_eq!(api.send("POST /jobs", &body).await.status, 422);
+    let about_mine = crate::support::api::result(other, mine, node, "completed", 0);
+    assert_eq!(api.send("POST /results", &about_mine).await.status, 422);
+    let jobs = api.get(&format!("/jobs?workflow_id={flow}")).await;
+    assert_eq!(jobs["total_count"], 1);
+    server.stop().await;
+}

@@ -5,6 +5,7 @@
     clippy::too_many_lines,
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
@@ -15,12 +16,20 @@ mod bad_start;
 mod claims;
 mod cli;
 mod cli_server;
+mod debug_pages;
+mod events;
+mod initialize;
 mod job_runs;
 mod laws;
+mod log_files;
+mod opening;
 mod runner;
 mod runner_fake;
+mod settings;
 mod signals;
+mod spans;
 mod spec;
+mod streams;
 mod support;
 mod telemetry;
 mod telemetry_console;
@@ -30,3 +39,4 @@ mod worker_misfortune;
 mod worker_output;
 mod worker_runs;
 mod worker_stops;
+mod writes;

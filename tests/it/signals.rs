@@ -117,6 +117,45 @@ async fn sigusr1_copies_a_database_in_memory() {
     assert_eq!(server.wait().0.code(), Some(0));
 }
 
+/// A database in a file is copied where a path says so, with Torc's variables. It always
+/// keeps one copy, and the dump comes as well.
+#[tokio::test]
+async fn sigusr1_copies_a_database_file_when_a_path_is_given() {
+    for (keep, kept) in [("2", &["", ".1"][..]), ("0", &[""])] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = torc_server();
+        command
+            .current_dir(directory.path())
+            .args(["run", "--host", "127.0.0.1", "--port", "0", "--no-console"])
+            .args(["-d", "x.db"])
+            .env("TORC_SERVER_SNAPSHOT_PATH", "copies/of.db")
+            .env("TORC_SERVER_SNAPSHOT_KEEP", keep);
+        let server = ServerProcess::spawn(command);
+        let copy = directory.path().join("copies/of.db");
+        // Each copy has one workflow more than the one before.
+        for _ in 0..3 {
+            server.api().workflow().await;
+            server.signal("USR1");
+            let line = server.wait_for_output("TORC_SNAPSHOT_DONE=");
+            assert_eq!(line, format!("TORC_SNAPSHOT_DONE={}", copy.display()));
+        }
+        server.wait_for_log("timings dumped");
+        assert!(!dumps(directory.path(), ".txt").is_empty());
+        let copies = std::fs::read_dir(directory.path().join("copies")).unwrap();
+        assert_eq!(copies.count(), kept.len());
+        for (age, suffix) in kept.iter().enumerate() {
+            let file = directory.path().join(format!("copies/of.db{suffix}"));
+            let workflows: i64 = rusqlite::Connection::open(file)
+                .unwrap()
+                .query_row("SELECT count(*) FROM workflow", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(workflows, 3 - age as i64);
+        }
+        server.signal("TERM");
+        assert_eq!(server.wait().0.code(), Some(0));
+    }
+}
+
 /// With `TORC_TIMING_ENABLED` each instrumented function leaves a line of the
 /// guide's shape; without it there is none, at the same log level.
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail in a word")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -14,7 +14,7 @@ use clap::Parser;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use torc_server::config::telemetry::{TelemetryArgs, TelemetryConfig};
-use torc_server::telemetry::{self, resource::Resource, signal::Sigusr1, task};
+use torc_server::telemetry::{self, TelemetryHandle, resource::Resource, signal::Sigusr1, task};
 
 /// Bounds hangs only.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -84,15 +84,26 @@ fn child() {
             serve_connections(rounds.parse().expect("a number")).await;
         }
         println!("\nready");
-        task::spawn_blocking("stdin", || std::io::stdin().read_to_end(&mut Vec::new()))
+        let handle = telemetry.handle();
+        task::spawn_blocking("stdin", move || log_on_demand(&handle))
             .await
-            .expect("no panic")
-            .expect("readable");
+            .expect("no panic");
     });
     tracing::info!("the very last line");
     drop(inside);
     runtime.shutdown_timeout(Duration::from_secs(1));
     telemetry.shutdown();
+}
+
+/// For each number on standard input so many lines are logged, until that ends.
+fn log_on_demand(telemetry: &TelemetryHandle) {
+    for count in std::io::stdin().lock().lines().map_while(Result::ok) {
+        for line in 0..count.parse().expect("a number") {
+            tracing::info!(demanded = line, "{}", "x".repeat(100));
+        }
+        telemetry.flush(PATIENCE);
+        println!("\nready");
+    }
 }
 
 /// What a server's connections do to the console: 64 long-lived named tasks, and per
@@ -134,15 +145,15 @@ async fn serve_connections(rounds: usize) {
 
 pub(crate) struct Running {
     pub(crate) pid: u32,
+    pub(crate) dir: tempfile::TempDir,
     child: Child,
     stdout: BufReader<ChildStdout>,
-    dir: tempfile::TempDir,
 }
 
 pub(crate) struct Ended {
     pub(crate) status: i32,
     pub(crate) stderr: String,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// Starts [`child`] in a directory of its own and waits until it has done its work.
@@ -151,7 +162,7 @@ pub(crate) fn start(flags: &[&str], env: &[(&str, &str)]) -> Running {
     start_in(dir, flags, env)
 }
 
-fn start_in(dir: tempfile::TempDir, flags: &[&str], env: &[(&str, &str)]) -> Running {
+pub(crate) fn start_in(dir: tempfile::TempDir, flags: &[&str], env: &[(&str, &str)]) -> Running {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     for name in [
         "RUST_LOG",
@@ -172,20 +183,32 @@ fn start_in(dir: tempfile::TempDir, flags: &[&str], env: &[(&str, &str)]) -> Run
         .stderr(std::fs::File::create(dir.path().join("stderr")).expect("a file"))
         .spawn()
         .expect("it starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while stdout.read_line(&mut line).expect("readable") > 0 && line != "ready\n" {
-        line.clear();
-    }
-    Running {
+    let stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut running = Running {
         pid: child.id(),
+        dir,
         child,
         stdout,
-        dir,
-    }
+    };
+    running.wait_until_ready();
+    running
 }
 
 impl Running {
+    fn wait_until_ready(&mut self) {
+        let mut line = String::new();
+        while self.stdout.read_line(&mut line).expect("readable") > 0 && line != "ready\n" {
+            line.clear();
+        }
+    }
+
+    /// Lets it log so many lines, and waits until they are written.
+    pub(crate) fn log(&mut self, lines: usize) {
+        let stdin = self.child.stdin.as_mut().expect("open");
+        writeln!(stdin, "{lines}").expect("it listens");
+        self.wait_until_ready();
+    }
+
     fn signal(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::USR1).expect("sent");
@@ -220,7 +243,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(dir)
         .expect("a directory")
         .map(|entry| entry.expect("an entry").path())
@@ -230,7 +253,7 @@ fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-const TIMED: [(&str, &str); 2] = [("TORC_TIMING_ENABLED", "1"), ("RUST_LOG", "debug")];
+pub(crate) const TIMED: [(&str, &str); 2] = [("TORC_TIMING_ENABLED", "1"), ("RUST_LOG", "debug")];
 
 /// The line that the user's guide shows, and its greps.
 #[test]
@@ -309,6 +332,7 @@ fn settings_that_mean_nothing_are_refused() {
             "the log filter `a=b=c`, from RUST_LOG or --log-level, is not valid",
         ),
         (("RUST_LOG", "debgu"), "did you mean `debug`?"),
+        (("RUST_LOG", "warning"), "did you mean `warn`?"),
         (
             ("TORC_TIMING_ENABLED", "maybe"),
             "TORC_TIMING_ENABLED=\"maybe\" is not understood",
@@ -390,78 +414,6 @@ fn without_the_timing_layer_a_dump_has_phases_only() {
     let table = std::fs::read_to_string(dump).expect("a table");
     assert!(table.contains("--timing off"), "{table}");
     assert_eq!(running.end().status, 0);
-}
-
-/// Flat JSON in the file, text on standard error, nothing lost at the end.
-#[test]
-fn the_json_log_is_flat_and_flushed() {
-    let flags = ["--no-console", "--log-dir", "logs", "--json-logs"];
-    let mut env = TIMED.to_vec();
-    env.push(("TELEMETRY_CHILD_LINES", "5000"));
-    let ended = start(&flags, &env).end();
-    assert_eq!(ended.status, 0, "{}", ended.stderr);
-    let log = std::fs::read_to_string(ended.dir.path().join("logs/torc-server.log"))
-        .expect("the link leads to the live file");
-    let lines: Vec<Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    assert!(lines.iter().filter(|line| line["line"].is_u64()).count() == 5000);
-    let close = lines
-        .iter()
-        .find(|line| line["message"] == "close")
-        .expect("a close line");
-    assert_eq!(close["span"]["name"], "prepare_ready_jobs");
-    assert_eq!(close["span"]["workflow_id"], 1);
-    assert!(close["time.busy"].as_str().expect("text").ends_with("ms"));
-    let last = lines.last().expect("lines");
-    assert_eq!(last["message"], "the very last line");
-    assert!(last["target"].is_string() && last["timestamp"].is_string());
-}
-
-/// The directory's total stays under the cap, and the newest lines are there.
-#[test]
-fn the_log_files_stay_below_their_cap() {
-    for rotation in ["daily", "never"] {
-        let flags = [
-            "--no-console",
-            "--log-dir",
-            "logs",
-            "--log-max-total-size",
-            "256K",
-            "--log-rotation",
-            rotation,
-        ];
-        let ended = start(&flags, &[("TELEMETRY_CHILD_LINES", "10000")]).end();
-        let logs = ended.dir.path().join("logs");
-        let all = files(&logs, ".log");
-        let total: u64 = all
-            .iter()
-            .filter(|path| !path.is_symlink())
-            .map(|path| std::fs::metadata(path).expect("a file").len())
-            .sum();
-        assert!(total <= 256 * 1024, "{total}: {all:?}");
-        assert!(total > 128 * 1024, "{total}: {all:?}");
-        let live = std::fs::read_to_string(logs.join("torc-server.log")).expect("text");
-        assert!(live.trim_end().ends_with("the very last line"));
-    }
-}
-
-#[test]
-fn a_number_of_log_files_can_be_kept() {
-    let dir = tempfile::tempdir().expect("a directory");
-    std::fs::create_dir(dir.path().join("logs")).expect("made");
-    for day in 1..=6 {
-        let name = format!("logs/torc-server.2020-01-0{day}.log");
-        std::fs::write(dir.path().join(name), "old\n").expect("written");
-    }
-    let flags = ["--no-console", "--log-dir", "logs", "--log-max-files", "3"];
-    let ended = start_in(dir, &flags, &[]).end();
-    let kept: Vec<_> = files(&ended.dir.path().join("logs"), ".log")
-        .into_iter()
-        .filter(|path| !path.is_symlink())
-        .collect();
-    assert_eq!(kept.len(), 3, "{kept:?}");
 }
 
 #[test]

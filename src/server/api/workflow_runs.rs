@@ -5,6 +5,7 @@ use axum::routing::{post, put};
 use axum::{Json, Router};
 
 use super::{Answer, answer};
+use crate::engine::workflow_runs::Extent;
 use crate::engine::{Caller, Engine, EngineError};
 use crate::wire::page::MessageResponse;
 use crate::wire::workflows::{
@@ -37,8 +38,12 @@ async fn initialize(
             "async=true is not supported by this version; leave it out",
         )));
     }
-    let only_uninitialized = query.only_uninitialized.unwrap_or(false);
-    answer(engine.initialize_jobs(caller, id, only_uninitialized).await)
+    let extent = match (query.if_uninitialized, query.only_uninitialized) {
+        (Some(true), _) => Extent::AllIfUninitialized,
+        (_, Some(true)) => Extent::Uninitialized,
+        _ => Extent::All,
+    };
+    answer(engine.initialize_jobs(caller, id, extent).await)
 }
 
 async fn cancel(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {

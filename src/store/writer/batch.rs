@@ -1,6 +1,7 @@
 //! One batch: begin, the commands under their savepoints, one commit, effects, replies.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
@@ -26,6 +27,7 @@ pub(super) trait Queued: Send {
 pub(super) struct Entry<C: Command> {
     command: Option<C>,
     bytes: usize,
+    alone: bool,
     queued_at: Instant,
     /// The request's span, so that what happens here counts as its child.
     span: tracing::Span,
@@ -34,14 +36,11 @@ pub(super) struct Entry<C: Command> {
 }
 
 impl<C: Command> Entry<C> {
-    pub(super) fn new(
-        command: C,
-        bytes: usize,
-        reply: oneshot::Sender<Result<C::Reply, C::Error>>,
-    ) -> Self {
+    pub(super) fn new(command: C, reply: oneshot::Sender<Result<C::Reply, C::Error>>) -> Self {
         Self {
+            bytes: command.bytes(),
+            alone: command.alone(),
             command: Some(command),
-            bytes,
             queued_at: Instant::now(),
             span: tracing::Span::current(),
             outcome: None,
@@ -60,7 +59,7 @@ impl<C: Command> Queued for Entry<C> {
     }
 
     fn alone(&self) -> bool {
-        C::ALONE
+        self.alone
     }
 
     fn queued_at(&self) -> Instant {
@@ -88,8 +87,7 @@ impl<C: Command> Queued for Entry<C> {
             ..
         } = *self;
         let outcome = match (failure, outcome) {
-            // A refusal stands, whatever became of the batch.
-            (_, Some(Err(refusal))) => Err(refusal),
+            // A refusal too: it may rest on what another command of the batch had done.
             (Some(failure), _) => Err(failure.clone().into()),
             (None, Some(done)) => done,
             (None, None) => Err(StoreError::Panicked.into()),
@@ -107,14 +105,27 @@ pub(super) fn composition(batch: &[Box<dyn Queued>]) -> String {
     phase::composition(&names)
 }
 
+/// Answers a batch that is not run.
+pub(super) fn refuse(batch: Vec<Box<dyn Queued>>, failure: &StoreError) {
+    for entry in batch {
+        entry.answer(Some(failure));
+    }
+}
+
 /// Runs a batch to its end and answers everybody in it.
-pub(super) fn run(conn: &mut Connection, mut batch: Vec<Box<dyn Queued>>, perform: &Perform) {
+pub(super) fn run(
+    conn: &Connection,
+    mut batch: Vec<Box<dyn Queued>>,
+    hurried: &AtomicBool,
+    perform: &Perform,
+) {
     let taken = Instant::now();
     let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
     phase::writer_holds(&names);
-    let outcome = commit(conn, &mut batch, taken);
-    if outcome.is_err() && !conn.is_autocommit() {
-        let _ = conn.execute_batch("ROLLBACK");
+    let outcome = ended(conn).and_then(|()| commit(conn, &mut batch, hurried, taken));
+    if outcome.is_err() {
+        // What cannot be undone now is tried again before the next batch.
+        let _ = ended(conn);
     }
     let failure = match outcome {
         Ok(done) => {
@@ -136,6 +147,14 @@ pub(super) fn run(conn: &mut Connection, mut batch: Vec<Box<dyn Queued>>, perfor
     }
 }
 
+/// Undoes a transaction that an earlier failure left open.
+fn ended(conn: &Connection) -> Result<(), StoreError> {
+    if conn.is_autocommit() {
+        return Ok(());
+    }
+    Ok(conn.execute_batch("ROLLBACK")?)
+}
+
 struct Done {
     begin: Duration,
     commit: Duration,
@@ -145,6 +164,7 @@ struct Done {
 fn commit(
     conn: &Connection,
     batch: &mut [Box<dyn Queued>],
+    hurried: &AtomicBool,
     taken: Instant,
 ) -> Result<Done, StoreError> {
     let mut statement = conn.prepare_cached("BEGIN IMMEDIATE")?;
@@ -154,7 +174,7 @@ fn commit(
     let mut all = Effects::default();
     for entry in batch.iter_mut() {
         let start = Instant::now();
-        let effects = apply(conn, entry.as_mut())?;
+        let effects = apply(conn, entry.as_mut(), hurried)?;
         phase::command(
             entry.name(),
             taken.saturating_duration_since(entry.queued_at()),
@@ -173,19 +193,24 @@ fn commit(
 
 /// Applies one command under a savepoint. An error here means that the
 /// transaction itself is gone, and every command of the batch with it.
-fn apply(conn: &Connection, entry: &mut dyn Queued) -> Result<Effects, StoreError> {
+fn apply(
+    conn: &Connection,
+    entry: &mut dyn Queued,
+    hurried: &AtomicBool,
+) -> Result<Effects, StoreError> {
     let mut effects = Effects::default();
     conn.prepare_cached("SAVEPOINT command")?.execute(())?;
-    match entry.apply(&WriteTx::new(conn), &mut effects) {
+    let tx = WriteTx::new(conn, hurried);
+    match entry.apply(&tx, &mut effects) {
         Ok(()) => {
             conn.prepare_cached("RELEASE command")?.execute(())?;
             Ok(effects)
         }
         Err(()) if conn.is_autocommit() => {
             // SQLite itself rolls back on some errors, a full disk among them.
-            Err(StoreError::Disk(
-                "the transaction was rolled back".to_owned(),
-            ))
+            Err(tx
+                .last_failure()
+                .unwrap_or_else(|| StoreError::Disk("the transaction was rolled back".to_owned())))
         }
         Err(()) => {
             conn.prepare_cached("ROLLBACK TO command")?.execute(())?;

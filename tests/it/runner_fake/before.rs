@@ -1,19 +1,17 @@
 //! What the fake server says of a workflow that is about to be started.
 
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use torc_server::wire::files::{FileModel, ListFilesQuery, ListRequiredExistingFilesResponse};
 use torc_server::wire::page::Page;
 use torc_server::wire::workflows::{
-    InitializeJobsQuery, IsUninitializedResponse, JobStatusCounts, ResetStatusQuery,
-    WorkflowStatusResponse,
+    InitializeJobsQuery, IsUninitializedResponse, JobStatusCounts, WorkflowStatusResponse,
 };
 use torc_server::wire::{API_VERSION, JobStatus};
 
-use super::{Fake, refuse};
+use super::Fake;
 
 /// What is asked before a worker begins.
 pub fn routes() -> Router<Fake> {
@@ -21,7 +19,6 @@ pub fn routes() -> Router<Fake> {
         .route("/version", get(version))
         .route("/workflows/1/is_uninitialized", get(is_uninitialized))
         .route("/workflows/1/required_existing_files", get(required))
-        .route("/workflows/1/reset_status", post(reset))
         .route("/workflows/1/initialize_jobs", post(initialize))
         .route("/workflows/1/status", get(status))
         .route("/files", get(files))
@@ -73,18 +70,6 @@ async fn is_uninitialized(State(fake): State<Fake>) -> Json<IsUninitializedRespo
     Json(IsUninitializedResponse { is_uninitialized })
 }
 
-async fn reset(State(fake): State<Fake>, Query(query): Query<ResetStatusQuery>) -> Response {
-    let mut world = fake.world();
-    let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
-    if !skips {
-        if world.count(JobStatus::Pending) + world.count(JobStatus::Running) > 0 {
-            return refuse("Cannot reset workflow status: jobs are currently running");
-        }
-        world.workflow.run_id = world.workflow.run_id.map(|run| run + 1);
-    }
-    Json(world.workflow.clone()).into_response()
-}
-
 /// As the contract has it: without `if_uninitialized` jobs at work become ready again.
 async fn initialize(
     State(fake): State<Fake>,
@@ -93,6 +78,9 @@ async fn initialize(
     let mut world = fake.world();
     let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
     if !skips {
+        if query.if_uninitialized == Some(true) && world.workflow.run_id == Some(0) {
+            world.workflow.run_id = Some(1);
+        }
         for job in &mut world.jobs {
             job.status = match job.status {
                 Some(JobStatus::Uninitialized) => Some(JobStatus::Blocked),

@@ -21,7 +21,8 @@ pub fn torc() -> Command {
     bare(env!("CARGO_BIN_EXE_torc"))
 }
 
-fn bare(program: &str) -> Command {
+/// Any program, with an environment that holds none of our variables.
+pub fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
         if name.starts_with("TORC_") || name.starts_with("TOKIO_CONSOLE") {
