@@ -13,7 +13,6 @@
     clippy::print_stdout,
     reason = "a bench that panics has failed, its tasks need no names, and it prints figures"
 )]
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

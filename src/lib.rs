@@ -23,8 +23,6 @@ pub mod config;
 pub mod engine;
 pub mod runner;
 pub mod say;
-// Not `expect`: whoever takes the line out of there should not have to know of this.
-#[allow(clippy::print_stdout, reason = "programs wait for the snapshot's line")]
 pub mod server;
 pub mod shutdown;
 pub mod spec;

@@ -89,16 +89,17 @@ fn is_untouched(status: &WorkflowStatusResponse) -> bool {
 
 /// Starts the workflow if nobody has. Several workers may do this in the same moment.
 ///
+/// The server then begins the first run, which is run 1, as with the published clients.
+///
 /// # Errors
 ///
 /// [`Failure`] if input files are missing, or the server refuses.
 pub async fn start_if_nobody_has(context: &Context, id: WorkflowId) -> Result<(), Failure> {
     let client = &context.client;
-    if !is_uninitialized(client, id).await? {
-        return Ok(());
+    if is_uninitialized(client, id).await? {
+        check_files(client, id).await?;
+        patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
     }
-    check_files(client, id).await?;
-    patiently(|| client.initialize_jobs(id, &UNLESS_DONE)).await?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@
     clippy::expect_used,
     clippy::too_many_lines,
     clippy::disallowed_methods,
-    clippy::print_stdout,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 

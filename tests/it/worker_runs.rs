@@ -117,6 +117,25 @@ fn the_first_run_is_run_1_whoever_starts_it() {
     }
 }
 
+/// The same workflow, the real server, and as many workers as come.
+#[test]
+fn a_workflow_that_many_workers_start_runs_once() {
+    let user = User::with_server();
+    let spec = format!(
+        "name: together\nparameters: {{i: '1:{JOBS}'}}\njobs:\n- name: 'j{{i}}'\n  \
+         use_parameters: [i]\n  command: 'echo {{i}} >> ran$TORC_RUN_ID; sleep 0.1'\n"
+    );
+    user.create(&spec);
+    let workers: Vec<_> = (0..6)
+        .map(|_| user.worker(&["1", "--max-parallel-jobs", "2"]))
+        .collect();
+    for worker in workers {
+        let answer = worker.finish();
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+    }
+    assert_ended_well(&user, 1);
+}
+
 /// Several workers come to a workflow that nobody has started, and all of them see that:
 /// each job runs once.
 #[tokio::test(flavor = "multi_thread")]
