@@ -27,9 +27,5 @@ pub mod server;
 pub mod shutdown;
 pub mod spec;
 pub mod store;
-#[allow(
-    clippy::print_stderr,
-    reason = "a thread that must not log says why it ends"
-)]
 pub mod telemetry;
 pub mod wire;

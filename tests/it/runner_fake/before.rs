@@ -78,9 +78,6 @@ async fn initialize(
     let mut world = fake.world();
     let skips = query.if_uninitialized == Some(true) && !world.is_uninitialized();
     if !skips {
-        if query.if_uninitialized == Some(true) && world.workflow.run_id == Some(0) {
-            world.workflow.run_id = Some(1);
-        }
         for job in &mut world.jobs {
             job.status = match job.status {
                 Some(JobStatus::Uninitialized) => Some(JobStatus::Blocked),
