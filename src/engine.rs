@@ -5,6 +5,7 @@
 //! database nor clock. No HTTP, no SQL here.
 
 pub mod access;
+mod bulk;
 pub mod claims;
 pub mod compute_nodes;
 pub mod error;

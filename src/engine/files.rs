@@ -1,13 +1,12 @@
 //! Files: created, read, changed, deleted.
 
-use std::collections::HashSet;
-
+use super::bulk::check_bulk;
 use super::{Engine, EngineError, MANY, access, check_paging};
 use crate::store::{Command, Effects, WriteTx, files as rows};
 use crate::wire::files::{
     CreateFilesResponse, FileModel, ListFilesQuery, ListRequiredExistingFilesResponse,
 };
-use crate::wire::page::{DeleteCountResponse, MAX_LIMIT, Page};
+use crate::wire::page::{DeleteCountResponse, Page};
 
 struct CreateFiles {
     workflow_id: i64,
@@ -92,42 +91,6 @@ impl Command for DeleteFiles {
 
 fn stored(tx: &WriteTx<'_>, id: i64) -> Result<FileModel, EngineError> {
     rows::get(tx, id)?.ok_or_else(|| EngineError::not_in("file", id))
-}
-
-/// What a bulk request must be: not empty, not too long, of one workflow, names used once.
-/// `one` and `list` name what is created, for the messages.
-pub(super) fn check_bulk<'a>(
-    one: &str,
-    list: &str,
-    items: impl Iterator<Item = (i64, &'a str)>,
-) -> Result<i64, EngineError> {
-    let mut workflow_id = None;
-    let mut names = HashSet::new();
-    for (workflow, name) in items {
-        let first = *workflow_id.get_or_insert(workflow);
-        if workflow != first {
-            return Err(EngineError::invalid(format!(
-                "All {list} in a batch must have the same workflow_id. Found workflow_ids: \
-                 {first} and {workflow}"
-            )));
-        }
-        if !names.insert(name) {
-            return Err(EngineError::invalid(format!(
-                "Duplicate {one} name '{name}' in bulk create request"
-            )));
-        }
-        if names.len() as i64 > MAX_LIMIT {
-            return Err(EngineError::invalid(format!(
-                "Bulk {one} creation takes at most {MAX_LIMIT} {list}"
-            )));
-        }
-    }
-    workflow_id.ok_or_else(|| {
-        let key = list.replace(' ', "_");
-        EngineError::invalid(format!(
-            "Bulk {one} creation requires a non-empty `{key}` array"
-        ))
-    })
 }
 
 impl Engine {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::bulk::check_bulk;
 use super::job_runs::state_of;
 use super::release::decide_blocked;
 use super::workflows::check_env;
@@ -11,7 +12,7 @@ use crate::store::jobs::{self as rows, JobRow};
 use crate::store::{Command, Effects, WriteTx, resource_requirements, workflows};
 use crate::wire::JobStatus;
 use crate::wire::jobs::{CreateJobsResponse, JobModel, JobsModel, ListJobsQuery};
-use crate::wire::page::{DeleteCountResponse, MAX_LIMIT, Page};
+use crate::wire::page::{DeleteCountResponse, Page};
 
 /// What new jobs inherit from their workflow, looked up once per command.
 struct Inherited {
@@ -275,36 +276,9 @@ impl Engine {
     )]
     pub async fn create_jobs(&self, model: JobsModel) -> Result<CreateJobsResponse, EngineError> {
         let jobs = model.jobs;
-        let Some(first) = jobs.first() else {
-            return Err(EngineError::invalid(
-                "Bulk job creation requires a non-empty `jobs` array",
-            ));
-        };
-        if jobs.len() as i64 > MAX_LIMIT {
-            return Err(EngineError::invalid(format!(
-                "Bulk job creation takes at most {MAX_LIMIT} jobs, got {}",
-                jobs.len()
-            )));
-        }
-        let workflow_id = first.workflow_id;
-        let mut names = HashSet::with_capacity(jobs.len());
-        for job in &jobs {
-            if job.workflow_id != workflow_id {
-                return Err(EngineError::invalid(format!(
-                    "All jobs in a batch must have the same workflow_id. Found workflow_ids: \
-                     {workflow_id} and {}",
-                    job.workflow_id
-                )));
-            }
-            check(job)?;
-            if !names.insert(job.name.as_str()) {
-                return Err(EngineError::invalid(format!(
-                    "Duplicate job name '{}' in bulk create request",
-                    job.name
-                )));
-            }
-        }
-        drop(names);
+        let names = jobs.iter().map(|job| (job.workflow_id, job.name.as_str()));
+        let workflow_id = check_bulk("job", "jobs", names)?;
+        jobs.iter().try_for_each(check)?;
         self.submit(CreateJobs { workflow_id, jobs }).await
     }
 

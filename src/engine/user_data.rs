@@ -1,6 +1,6 @@
 //! User data: created, read, changed, deleted.
 
-use super::files::check_bulk;
+use super::bulk::check_bulk;
 use super::jobs::link;
 use super::workflows::merge;
 use super::{Engine, EngineError, access, check_paging};

@@ -139,7 +139,7 @@ async fn refusals_leave_no_trace() {
         ),
         (
             at("POST /bulk_jobs"),
-            json!({"jobs": [good, job(json!({"priority": -3}))]}),
+            json!({"jobs": [good, job(json!({"name": "m", "priority": -3}))]}),
             422,
             "priority must be >= 0",
         ),
