@@ -16,6 +16,7 @@ use crate::wire::BASE_PATH;
 
 const SPAN_ID: HeaderName = HeaderName::from_static("x-span-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
 
 /// Bytes of a bulk request at most, unless configured otherwise.
@@ -86,5 +87,9 @@ async fn headers(request: Request, next: Next) -> Response {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::X_FRAME_OPTIONS, DENY);
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        // The body stays unread, so the connection cannot be used again.
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
+    }
     response
 }
