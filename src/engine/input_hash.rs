@@ -20,10 +20,12 @@ const OURS: &str = "1:";
 ///
 /// What the database says.
 pub(super) fn store_all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<(), EngineError> {
-    for job in job_inputs::all(tx, workflow_id)? {
-        job_inputs::store_hash(tx, job.id, &hash(&job))?;
-    }
-    Ok(())
+    each_page(tx, workflow_id, |jobs| {
+        for job in jobs {
+            job_inputs::store_hash(tx, job.id, &hash(&job))?;
+        }
+        Ok(())
+    })
 }
 
 /// Jobs whose stored hash differs from their current one, by id.
@@ -35,16 +37,36 @@ pub(super) fn changed(
     tx: &WriteTx<'_>,
     workflow_id: i64,
 ) -> Result<Vec<(i64, String)>, EngineError> {
-    let stored = job_inputs::stored_hashes(tx, workflow_id)?;
-    Ok(job_inputs::all(tx, workflow_id)?
-        .into_iter()
-        .filter(|job| {
-            stored
-                .get(&job.id)
-                .is_some_and(|old| old.starts_with(OURS) && *old != hash(job))
-        })
-        .map(|job| (job.id, job.name))
-        .collect())
+    let mut changed = Vec::new();
+    each_page(tx, workflow_id, |jobs| {
+        let (Some(first), Some(last)) = (jobs.first(), jobs.last()) else {
+            return Ok(());
+        };
+        let stored = job_inputs::stored_hashes(tx, first.id, last.id)?;
+        changed.extend(jobs.into_iter().filter_map(|job| {
+            let old = stored.get(&job.id)?;
+            (old.starts_with(OURS) && *old != hash(&job)).then_some((job.id, job.name))
+        }));
+        Ok(())
+    })?;
+    Ok(changed)
+}
+
+/// Visits the jobs of a workflow, page by page.
+fn each_page(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    mut visit: impl FnMut(Vec<JobInputs>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut after = i64::MIN;
+    loop {
+        let jobs = job_inputs::page(tx, workflow_id, after)?;
+        let Some(last) = jobs.last() else {
+            return Ok(());
+        };
+        after = last.id;
+        visit(jobs)?;
+    }
 }
 
 fn hash(job: &JobInputs) -> String {

@@ -1,4 +1,5 @@
-//! What the input hash of each job covers, and the hashes themselves.
+//! What the input hash of each job covers, and the hashes themselves: read in pages, so
+//! that a workflow of a million jobs is not in memory at once.
 
 use std::collections::HashMap;
 
@@ -29,29 +30,35 @@ pub struct JobInputs {
 
 const JOBS: Sql = Sql::new(
     "input_hash.jobs",
-    "SELECT id, name, command, invocation_script, env FROM job WHERE workflow_id = ? ORDER BY id",
+    "SELECT id, name, command, invocation_script, env FROM job \
+     WHERE workflow_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
 );
 const DEPENDENCIES: Sql = Sql::new(
     "input_hash.dependencies",
-    "SELECT job_id, depends_on_job_id FROM job_depends_on WHERE workflow_id = ? ORDER BY 1, 2",
+    "SELECT job_id, depends_on_job_id FROM job_depends_on \
+     WHERE job_id BETWEEN ?2 AND ?3 AND +workflow_id = ?1 ORDER BY 1, 2",
 );
 const INPUT_FILES: Sql = Sql::new(
     "input_hash.input_files",
-    "SELECT job_id, file_id FROM job_input_file WHERE workflow_id = ? ORDER BY 1, 2",
+    "SELECT job_id, file_id FROM job_input_file \
+     WHERE job_id BETWEEN ?2 AND ?3 AND +workflow_id = ?1 ORDER BY 1, 2",
 );
 const OUTPUT_FILES: Sql = Sql::new(
     "input_hash.output_files",
-    "SELECT job_id, file_id FROM job_output_file WHERE workflow_id = ? ORDER BY 1, 2",
+    "SELECT job_id, file_id FROM job_output_file \
+     WHERE job_id BETWEEN ?2 AND ?3 AND +workflow_id = ?1 ORDER BY 1, 2",
 );
 const INPUT_DATA: Sql = Sql::new(
     "input_hash.input_user_data",
-    "SELECT l.job_id, u.id, u.data FROM user_data u JOIN job_input_user_data l \
-       ON l.user_data_id = u.id WHERE u.workflow_id = ? ORDER BY 1, 2",
+    "SELECT l.job_id, u.id, u.data FROM job_input_user_data l CROSS JOIN user_data u \
+       ON u.id = l.user_data_id \
+     WHERE l.job_id BETWEEN ?2 AND ?3 AND +u.workflow_id = ?1 ORDER BY 1, 2",
 );
 const OUTPUT_DATA: Sql = Sql::new(
     "input_hash.output_user_data",
-    "SELECT l.job_id, u.id FROM user_data u JOIN job_output_user_data l \
-       ON l.user_data_id = u.id WHERE u.workflow_id = ? ORDER BY 1, 2",
+    "SELECT l.job_id, u.id FROM job_output_user_data l CROSS JOIN user_data u \
+       ON u.id = l.user_data_id \
+     WHERE l.job_id BETWEEN ?2 AND ?3 AND +u.workflow_id = ?1 ORDER BY 1, 2",
 );
 const STORE: Sql = Sql::new(
     "job_internal.store",
@@ -59,18 +66,21 @@ const STORE: Sql = Sql::new(
      ON CONFLICT (job_id) DO UPDATE SET input_hash = excluded.input_hash",
 );
 const STORED: Sql = Sql::new(
-    "job_internal.of_workflow",
-    "SELECT i.job_id, i.input_hash FROM job j JOIN job_internal i ON i.job_id = j.id \
-     WHERE j.workflow_id = ?",
+    "job_internal.between",
+    "SELECT job_id, input_hash FROM job_internal WHERE job_id BETWEEN ?1 AND ?2",
 );
 
-/// The inputs of all jobs of a workflow, by id. A query per table, not per job.
+/// Jobs of one page.
+const PAGE: i64 = 5_000;
+
+/// The inputs of the next jobs of a workflow after the id `after`, by id; empty after the
+/// last. A query per table and page, not per job.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<JobInputs>, StoreError> {
-    let mut jobs = tx.all(JOBS, [workflow_id], |row| {
+pub fn page(tx: &WriteTx<'_>, workflow_id: i64, after: i64) -> Result<Vec<JobInputs>, StoreError> {
+    let mut jobs = tx.all(JOBS, params![workflow_id, after, PAGE], |row| {
         Ok(JobInputs {
             id: row.get(0)?,
             name: row.get(1)?,
@@ -80,6 +90,10 @@ pub fn all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<JobInputs>, StoreEr
             ..JobInputs::default()
         })
     })?;
+    let (Some(first), Some(last)) = (jobs.first(), jobs.last()) else {
+        return Ok(jobs);
+    };
+    let range = [workflow_id, first.id, last.id];
     let at: HashMap<i64, usize> = jobs
         .iter()
         .enumerate()
@@ -93,15 +107,14 @@ pub fn all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<Vec<JobInputs>, StoreEr
         (OUTPUT_DATA, |links| &mut links.output_user_data),
     ];
     for (sql, list) in lists {
-        let pairs: Vec<(i64, i64)> =
-            tx.all(sql, [workflow_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let pairs: Vec<(i64, i64)> = tx.all(sql, range, |row| Ok((row.get(0)?, row.get(1)?)))?;
         for (job, other) in pairs {
             if let Some(job) = at.get(&job).and_then(|at| jobs.get_mut(*at)) {
                 list(&mut job.links).push(other);
             }
         }
     }
-    let data: Vec<(i64, i64, Option<String>)> = tx.all(INPUT_DATA, [workflow_id], |row| {
+    let data: Vec<(i64, i64, Option<String>)> = tx.all(INPUT_DATA, range, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
     })?;
     for (job, id, content) in data {
@@ -123,17 +136,18 @@ pub fn store_hash(tx: &WriteTx<'_>, job_id: i64, hash: &str) -> Result<(), Store
     Ok(())
 }
 
-/// The stored hashes of a workflow's jobs.
+/// The stored hashes of the jobs with ids from `first` to `last`.
 ///
 /// # Errors
 ///
 /// What the database says.
 pub fn stored_hashes(
     tx: &WriteTx<'_>,
-    workflow_id: i64,
+    first: i64,
+    last: i64,
 ) -> Result<HashMap<i64, String>, StoreError> {
     Ok(tx
-        .all(STORED, [workflow_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .all(STORED, [first, last], |row| Ok((row.get(0)?, row.get(1)?)))?
         .into_iter()
         .collect())
 }
