@@ -11,7 +11,7 @@ pub trait Command: Send + 'static {
     /// What the caller gets instead.
     type Error: From<StoreError> + Send + 'static;
 
-    /// Writes the change within the open batch. Runs under a savepoint: after
+    /// Writes the change within the open batch. Can be undone by itself: after
     /// an `Err` nothing of it remains.
     ///
     /// # Errors

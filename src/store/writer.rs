@@ -1,8 +1,8 @@
 //! The writer: one operating-system thread that owns the only write connection.
 //!
 //! It takes what is waiting, opens one transaction, applies the commands one
-//! after another, each under a savepoint, commits once, performs the effects and
-//! then replies. While one commit waits for the disk the next batch gathers, so
+//! after another, each under a savepoint if there are several, commits once,
+//! performs the effects and then replies. While one commit waits for the disk the next batch gathers, so
 //! there is no timer and no added latency on an idle server.
 
 mod batch;

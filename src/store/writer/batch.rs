@@ -172,9 +172,17 @@ fn commit(
     drop(statement);
     let begin = taken.elapsed();
     let mut all = Effects::default();
+    let alone = batch.len() == 1;
+    let mut nothing_left = false;
     for entry in batch.iter_mut() {
         let start = Instant::now();
-        let effects = apply(conn, entry.as_mut(), hurried)?;
+        let effects = if alone {
+            let kept = apply_alone(conn, entry.as_mut(), hurried)?;
+            nothing_left = kept.is_none();
+            kept.unwrap_or_default()
+        } else {
+            apply(conn, entry.as_mut(), hurried)?
+        };
         phase::command(
             entry.name(),
             taken.saturating_duration_since(entry.queued_at()),
@@ -183,7 +191,9 @@ fn commit(
         all.append(effects);
     }
     let start = Instant::now();
-    conn.prepare_cached("COMMIT")?.execute(())?;
+    if !nothing_left {
+        conn.prepare_cached("COMMIT")?.execute(())?;
+    }
     Ok(Done {
         begin,
         commit: start.elapsed(),
@@ -191,7 +201,34 @@ fn commit(
     })
 }
 
-/// Applies one command under a savepoint. An error here means that the
+/// Applies the only command of a batch: the transaction is its savepoint, which spares
+/// SQLite a copy of every page that it touches. `None` when it was refused, and the
+/// transaction undone.
+fn apply_alone(
+    conn: &Connection,
+    entry: &mut dyn Queued,
+    hurried: &AtomicBool,
+) -> Result<Option<Effects>, StoreError> {
+    let mut effects = Effects::default();
+    let tx = WriteTx::new(conn, hurried);
+    match entry.apply(&tx, &mut effects) {
+        Ok(()) => Ok(Some(effects)),
+        Err(()) if conn.is_autocommit() => Err(undone(&tx)),
+        Err(()) => {
+            conn.prepare_cached("ROLLBACK")?.execute(())?;
+            Ok(None)
+        }
+    }
+}
+
+/// Why SQLite undid the transaction by itself, as it does on some errors, a full disk
+/// among them.
+fn undone(tx: &WriteTx<'_>) -> StoreError {
+    tx.last_failure()
+        .unwrap_or_else(|| StoreError::Disk("the transaction was rolled back".to_owned()))
+}
+
+/// Applies one command of several under a savepoint. An error here means that the
 /// transaction itself is gone, and every command of the batch with it.
 fn apply(
     conn: &Connection,
@@ -206,12 +243,7 @@ fn apply(
             conn.prepare_cached("RELEASE command")?.execute(())?;
             Ok(effects)
         }
-        Err(()) if conn.is_autocommit() => {
-            // SQLite itself rolls back on some errors, a full disk among them.
-            Err(tx
-                .last_failure()
-                .unwrap_or_else(|| StoreError::Disk("the transaction was rolled back".to_owned())))
-        }
+        Err(()) if conn.is_autocommit() => Err(undone(&tx)),
         Err(()) => {
             conn.prepare_cached("ROLLBACK TO command")?.execute(())?;
             conn.prepare_cached("RELEASE command")?.execute(())?;
