@@ -49,9 +49,9 @@ pub struct Common {
     /// Histograms of our server's functions
     #[arg(long, global = true, value_enum, default_value_t = Switch::On)]
     pub timing: Switch,
-    /// Have our server serve tokio-console, and attach to it as tokio-console does
-    #[arg(long, global = true)]
-    pub attach_console: bool,
+    /// Whether our server serves tokio-console, and whether one is attached to it
+    #[arg(long, global = true, value_enum, default_value_t = ConsoleState::On)]
+    pub console: ConsoleState,
     /// Have our server log everything at debug level to a file
     #[arg(long, global = true)]
     pub debug_log: bool,
@@ -106,6 +106,17 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// Whether there is a console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConsoleState {
+    /// None is served.
+    Off,
+    /// One is served, as by default, and nobody looks.
+    On,
+    /// One is served, and this program listens to it as tokio-console does.
+    Attached,
 }
 
 /// What to do.
@@ -327,8 +338,8 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number > 0.0 && number <= 1e6 => Ok(number),
-        Ok(_) => Err("it takes more than 0 and at most a million".to_owned()),
+        Ok(number) if (1e-6..=1e6).contains(&number) => Ok(number),
+        Ok(_) => Err("it takes a millionth to a million".to_owned()),
         Err(_) => Err(format!("'{text}' is no number")),
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use torc_server::telemetry::task;
 
 use super::Outcome;
-use super::args::Common;
+use super::args::{Common, ConsoleState};
 use super::report::Report;
 use super::server::Server;
 
@@ -23,7 +23,7 @@ pub struct Console {
 
 /// Attaches, if the flags want it.
 pub fn attach(server: &Server, flags: &Common) -> Outcome<Option<Console>> {
-    if !flags.attach_console {
+    if flags.console != ConsoleState::Attached {
         return Ok(None);
     }
     let address = address(server).ok_or("the server did not say where tokio-console connects")?;

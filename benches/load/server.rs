@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::Outcome;
-use super::args::{Common, Durability, Kind, Switch};
+use super::args::{Common, ConsoleState, Durability, Kind, Switch};
 use super::meter;
 use super::report::Report;
 
@@ -157,11 +157,12 @@ impl Server {
     }
 }
 
-/// How each kind of server is started. Both are asked for warnings only, as a line for
-/// each request would be a load of its own.
+/// How each kind of server is started: with its own defaults where nothing else is said.
 fn command(flags: &Common, directory: &Path) -> Command {
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_torc-server"));
-    let mut command = Command::new(flags.server.as_ref().unwrap_or(&ours));
+    let program = flags.server.as_ref().unwrap_or(&ours);
+    // It starts in another directory; a name without one is looked for in PATH.
+    let mut command = Command::new(program.canonicalize().unwrap_or_else(|_| program.clone()));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("TORC_") || matches!(&*name, "RUST_LOG" | "DATABASE_URL") {
@@ -184,26 +185,20 @@ fn command(flags: &Common, directory: &Path) -> Command {
                 Switch::Off => "off",
             };
             command.args(["--durability", durability, "--timing", timing]);
-            if flags.attach_console {
-                command.args(["--console-bind", "127.0.0.1:0"]);
-            } else {
-                command.arg("--no-console");
-            }
+            match flags.console {
+                ConsoleState::Off => command.arg("--no-console"),
+                // Not the usual port: somebody may be there.
+                _ => command.args(["--console-bind", "127.0.0.1:0"]),
+            };
             if flags.debug_log {
                 command.args(["--log-level", "debug", "--log-dir"]);
                 command.arg(directory.join("logs"));
-            } else if flags.attach_console {
-                // The console's address is told at this level, once.
-                command.args(["--log-level", "info"]);
-            } else {
-                command.args(["--log-level", "warn"]);
             }
         }
         // Dependents become claimable at this tick; its default of 30 s would only
         // show how long 30 s are.
         Kind::Torc => {
             command.args(["--completion-check-interval-secs", "0.1"]);
-            command.args(["--log-level", "warn"]);
         }
     }
     command.args(&flags.server_arg);
