@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all="drain-32 drain-8 drain-1 limit-1 batch readers large submit chain"
+all="drain-32 drain-8 drain-1 limit-1 batch readers readers-paced large submit chain"
 ours="edges everything timing claims-thousand"
 huge="claims-million million"
 
@@ -90,6 +90,7 @@ one_row() {
         limit-1) ten_thousand "$1" --workers 32 --claim-limit 1 ;;
         batch) ten_thousand "$1" --workers 8 --claim-limit 100 --batch ;;
         readers) ten_thousand "$1" --workers 8 --readers 4 ;;
+        readers-paced) ten_thousand "$1" --workers 8 --readers 4 --reader-rate 25 ;;
         large) each "$1" drain --jobs 100000 --workers 32 --cycles 2000 --seconds 15 ;;
         submit) each "$1" submit --jobs 100000 ;;
         chain) each "$1" chain --links 100 ;;
