@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 all="drain-32 drain-8 drain-1 limit-1 batch readers readers-paced large submit chain"
-ours="edges everything timing claims-thousand"
+ours="edges edges-files everything timing claims-thousand"
 huge="claims-million million"
 
 usage() { echo "bench.sh: $*; see --help" >&2; exit 2; }
@@ -82,6 +82,11 @@ each() {
 
 ten_thousand() { each "$1" drain --jobs 10000 --seconds 10 "${@:2}"; }
 
+edges() {
+    run "$1" process fan --shape full --width 1000 --layers 2 --via "$2" --no-drain \
+        --durability process
+}
+
 one_row() {
     case $1 in
         drain-32) ten_thousand "$1" --workers 32 ;;
@@ -94,13 +99,17 @@ one_row() {
         large) each "$1" drain --jobs 100000 --workers 32 --cycles 2000 --seconds 15 ;;
         submit) each "$1" submit --jobs 100000 ;;
         chain) each "$1" chain --links 100 ;;
-        edges) run "$1" process fan --shape full --width 1000 --layers 2 --no-drain --durability process ;;
+        edges) edges "$1" jobs ;;
+        edges-files) edges "$1" files ;;
         everything)
             run "$1" plain drain --durability process
             run "$1" all drain --durability process --console attached --debug-log ;;
         timing)
-            run "$1" on drain --durability process --timing on
-            run "$1" off drain --durability process --timing off ;;
+            # Each comes first in every other pair: what runs second is not the same for both.
+            if [ $((nth % 2)) = 1 ]; then order="on off"; else order="off on"; fi
+            for timing in $order; do
+                run "$1" "$timing" drain --jobs 30000 --durability process --timing "$timing"
+            done ;;
         claims-thousand) run "$1" process claim-next --jobs 1000 --durability process ;;
         claims-million) run "$1" process claim-next --jobs 1000000 --durability process ;;
         million) run "$1" process drain --jobs 1000000 --workers 32 --durability process ;;

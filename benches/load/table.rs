@@ -166,8 +166,13 @@ fn result(target: &Target, ours: &[f64], against: Option<&[f64]>) -> Option<Resu
         }
         Some(theirs) => vec![relate(median(ours)?, median(theirs)?)],
     };
+    // A difference of some percent is told with its interval, which is the mean's.
+    let middle = match target.unit {
+        Unit::PercentMore => results.iter().sum::<f64>() / results.len() as f64,
+        _ => median(&results)?,
+    };
     Some(Result {
-        middle: median(&results)?,
+        middle,
         interval: interval(&results),
     })
 }

@@ -176,7 +176,7 @@ const fn key(row: &'static str, server: &'static str, figure: Figure) -> Key {
 }
 
 /// All targets that the load generator covers.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     against_torc(
         "drain of 10,000, 32 workers, claim limit 10",
         "drain-32",
@@ -258,6 +258,13 @@ pub const TARGETS: [Target; 17] = [
     small(
         "1,000 jobs that all wait for 1,000: initialise",
         key("edges", "process", Figure::Seconds("initialize")),
+        None,
+        Unit::Seconds,
+        (20.0, 5.0),
+    ),
+    small(
+        "… said by files that one layer writes and the other reads",
+        key("edges-files", "process", Figure::Seconds("initialize")),
         None,
         Unit::Seconds,
         (20.0, 5.0),
