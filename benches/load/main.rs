@@ -8,6 +8,11 @@
 //! The client shares the machine with the server, so it is made to be cheap: one
 //! thread, one kept connection per worker, bodies built beforehand or into a reused
 //! buffer, answers read no further than needed. What it costs is in every report.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "figures are what it is for"
+)]
 
 mod api;
 mod args;
