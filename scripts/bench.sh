@@ -103,7 +103,8 @@ one_row() {
         edges-files) edges "$1" files ;;
         everything)
             run "$1" plain drain --durability process
-            run "$1" all drain --durability process --console attached --debug-log ;;
+            run "$1" all drain --durability process --console attached --log debug
+            run "$1" lines drain --durability process --console attached --log lines ;;
         timing)
             # Each comes first in every other pair: what runs second is not the same for both.
             if [ $((nth % 2)) = 1 ]; then order="on off"; else order="off on"; fi

@@ -52,9 +52,9 @@ pub struct Common {
     /// Whether our server serves tokio-console, and whether one is attached to it
     #[arg(long, global = true, value_enum, default_value_t = ConsoleState::On)]
     pub console: ConsoleState,
-    /// Have our server log everything at debug level to a file
-    #[arg(long, global = true)]
-    pub debug_log: bool,
+    /// What our server logs
+    #[arg(long, global = true, value_enum, default_value_t = Log::Info)]
+    pub log: Log,
     /// One more argument for the server, may be repeated
     #[arg(long, global = true, value_name = "ARG", allow_hyphen_values = true)]
     pub server_arg: Vec<String>,
@@ -117,6 +117,17 @@ pub enum ConsoleState {
     On,
     /// One is served, and this program listens to it as tokio-console does.
     Attached,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// As by default: level info, to standard error.
+    Info,
+    /// Level debug, also to a file.
+    Debug,
+    /// The same with a line for each call of an instrumented function.
+    Lines,
 }
 
 /// What to do.

@@ -28,6 +28,16 @@ struct Layer {
     seen: bool,
 }
 
+/// What to think of a claimed job.
+pub enum Claimed {
+    /// It is somebody else's; the violation is noted.
+    Wrongly,
+    /// It is the claimer's to run.
+    Rightly,
+    /// The same, and the first of its layer, so long after the layer before ended.
+    FirstOfLayer(Duration),
+}
+
 /// Every job of a workflow, and where it stands by what the server told us.
 pub struct Ledger {
     first: i64,
@@ -110,28 +120,33 @@ impl Ledger {
         }
     }
 
-    /// A claim was answered with this job. For the first of a layer, answers the time
-    /// since the layer before it ended.
-    pub fn claim(&mut self, id: i64) -> Option<Duration> {
+    /// A claim was answered with this job: says whether its claimer may run it.
+    pub fn claim(&mut self, id: i64) -> Claimed {
         let Some((state, level)) = self.state(id) else {
             self.violation(|| format!("job {id} was claimed, and it is none of ours"));
-            return None;
+            return Claimed::Wrongly;
         };
-        let (before, level) = (*state, *level as usize);
-        *state = State::Claimed;
-        if before != State::Waiting {
+        if *state != State::Waiting {
             self.violation(|| format!("job {id} was claimed twice"));
-            return None;
+            return Claimed::Wrongly;
         }
+        *state = State::Claimed;
+        let level = *level as usize;
         self.claimed += 1;
-        let blockers = &self.layers[level.checked_sub(1)?];
+        let Some(before) = level.checked_sub(1) else {
+            return Claimed::Rightly;
+        };
+        let blockers = &self.layers[before];
         if blockers.unasked > 0 {
             self.violation(|| format!("job {id} was claimed before those it waits for ended"));
-            return None;
+            return Claimed::Rightly;
         }
         // Another worker's claim may be answered before the completion that allowed it.
         let gap = blockers.ended.map_or(Duration::ZERO, |at| at.elapsed());
-        (!std::mem::replace(&mut self.layers[level].seen, true)).then_some(gap)
+        match std::mem::replace(&mut self.layers[level].seen, true) {
+            true => Claimed::Rightly,
+            false => Claimed::FirstOfLayer(gap),
+        }
     }
 
     /// A claimed job was made ready again.

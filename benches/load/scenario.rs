@@ -12,7 +12,7 @@ use super::args::{Args, Chain, Claim, ClaimNext, Common, Drain, Fan, Mixed, Scen
 use super::args::{Via, Workers};
 use super::flow::Flow;
 use super::http::Connection;
-use super::ledger::Ledger;
+use super::ledger::{Claimed, Ledger};
 use super::meter::Meter;
 use super::readers::Readers;
 use super::report::{Call, Calls, Report};
@@ -108,6 +108,14 @@ impl<'a> Run<'a> {
         let mut api = self.caller().await?;
         ledger.compare(&mut api, flow, harvest.whole).await?;
         self.report.calls = harvest.calls.figures();
+        if harvest.lost {
+            let text = format!(
+                "{} of {} jobs could not be claimed and were given up",
+                flow.jobs() - ledger.completed(),
+                flow.jobs()
+            );
+            self.report.violations.push(text);
+        }
         self.report.violations.extend(ledger.into_violations());
         Ok(())
     }
@@ -294,8 +302,8 @@ impl Counter<'_> {
             api.claim(self.flow.id, way, limit, &mut jobs).await?;
             self.calls.borrow_mut().record(Call::Claim, begun.elapsed());
             for job in &jobs {
-                self.ledger.borrow_mut().claim(*job);
-                if !self.plan.consume {
+                let claimed = self.ledger.borrow_mut().claim(*job);
+                if !self.plan.consume && !matches!(claimed, Claimed::Wrongly) {
                     // Noted before it is asked for: another may have it before the answer.
                     self.ledger.borrow_mut().put_back(*job);
                     api.make_ready(*job).await?;

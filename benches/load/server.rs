@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::Outcome;
-use super::args::{Common, ConsoleState, Durability, Kind, Switch};
+use super::args::{Common, ConsoleState, Durability, Kind, Log, Switch};
 use super::meter;
 use super::report::Report;
 
@@ -190,7 +190,10 @@ fn command(flags: &Common, directory: &Path) -> Command {
                 // Not the usual port: somebody may be there.
                 _ => command.args(["--console-bind", "127.0.0.1:0"]),
             };
-            if flags.debug_log {
+            if flags.log == Log::Lines {
+                command.env("TORC_TIMING_ENABLED", "1");
+            }
+            if flags.log != Log::Info {
                 command.args(["--log-level", "debug", "--log-dir"]);
                 command.arg(directory.join("logs"));
             }

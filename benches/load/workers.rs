@@ -11,7 +11,7 @@ use super::Outcome;
 use super::api::Api;
 use super::args::Workers;
 use super::flow::Flow;
-use super::ledger::Ledger;
+use super::ledger::{Claimed, Ledger};
 use super::readers::Readers;
 use super::report::{Call, Calls};
 
@@ -19,6 +19,10 @@ use super::report::{Call, Calls};
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 /// The longest such pause.
 const LONG_PAUSE: Duration = Duration::from_millis(32);
+
+/// Jobs that nobody could claim for so long, while nothing else happened, are lost. Torc
+/// looks after dependents every 30 s unless it is told otherwise.
+const LOST: Duration = Duration::from_secs(45);
 
 /// What everybody at work on a workflow shares.
 pub struct Field<'f> {
@@ -29,6 +33,9 @@ pub struct Field<'f> {
     begun: Instant,
     ended: Cell<Option<Instant>>,
     cycles: Cell<u64>,
+    /// When a job was last claimed or completed.
+    progress: Cell<Instant>,
+    lost: Cell<bool>,
 }
 
 /// What came of it.
@@ -39,6 +46,8 @@ pub struct Harvest {
     pub took: Duration,
     /// Whether every job was completed.
     pub whole: bool,
+    /// Whether the workers gave up on jobs that were never claimable.
+    pub lost: bool,
     /// The jobs as we were told of them.
     pub ledger: Ledger,
     /// How long calls took.
@@ -56,6 +65,8 @@ impl<'f> Field<'f> {
             begun: Instant::now(),
             ended: Cell::new(None),
             cycles: Cell::new(0),
+            progress: Cell::new(Instant::now()),
+            lost: Cell::new(false),
         })
     }
 
@@ -94,6 +105,7 @@ impl<'f> Field<'f> {
             callers.push(Api::open(host).await?);
         }
         self.begun = Instant::now();
+        self.progress.set(self.begun);
         let field = &self;
         let mut all: Vec<LocalBoxFuture<'_, Outcome<()>>> = callers
             .into_iter()
@@ -110,6 +122,7 @@ impl<'f> Field<'f> {
             cycles: self.cycles.get(),
             took: ended - self.begun,
             whole: completed == self.flow.jobs(),
+            lost: self.lost.get(),
             ledger: self.ledger.into_inner(),
             calls: self.calls.into_inner(),
         })
@@ -127,13 +140,18 @@ impl<'f> Field<'f> {
                 if self.ledger.borrow().all_claimed() {
                     break;
                 }
+                if self.progress.get().elapsed() > LOST {
+                    self.lost.set(true);
+                    self.ended.set(Some(Instant::now()));
+                    break;
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONG_PAUSE);
                 continue;
             }
             self.record(Call::Claim, begun);
             pause = SHORT_PAUSE;
-            self.claimed(&jobs);
+            self.claimed(&mut jobs);
             match self.plan.batch {
                 true => self.run_together(&mut api, &jobs).await?,
                 false => self.run_singly(&mut api, &jobs).await?,
@@ -178,13 +196,18 @@ impl<'f> Field<'f> {
         Ok(())
     }
 
-    fn claimed(&self, jobs: &[i64]) {
+    /// Notes what was claimed, and leaves those that are the claimer's to run.
+    fn claimed(&self, jobs: &mut Vec<i64>) {
+        self.progress.set(Instant::now());
         let mut ledger = self.ledger.borrow_mut();
-        for job in jobs {
-            if let Some(gap) = ledger.claim(*job) {
+        jobs.retain(|job| match ledger.claim(*job) {
+            Claimed::Wrongly => false,
+            Claimed::Rightly => true,
+            Claimed::FirstOfLayer(gap) => {
                 self.calls.borrow_mut().record(Call::Release, gap);
+                true
             }
-        }
+        });
     }
 
     fn completed(&self, jobs: &[i64]) {
@@ -192,6 +215,7 @@ impl<'f> Field<'f> {
         for job in jobs {
             ledger.complete(*job);
         }
+        self.progress.set(Instant::now());
         // What was on its way when the time was up is checked, and counts for nothing.
         if self.ended.get().is_some() {
             return;

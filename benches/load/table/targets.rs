@@ -176,7 +176,7 @@ const fn key(row: &'static str, server: &'static str, figure: Figure) -> Key {
 }
 
 /// All targets that the load generator covers.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     against_torc(
         "drain of 10,000, 32 workers, claim limit 10",
         "drain-32",
@@ -279,6 +279,13 @@ pub const TARGETS: [Target; 18] = [
     small(
         "console attached and debug log: throughput lost",
         key("everything", "all", Figure::Rate("drain")),
+        Some(key("everything", "plain", Figure::Rate("drain"))),
+        Unit::PercentLost,
+        (40.0, 25.0),
+    ),
+    small(
+        "… and a line for each call",
+        key("everything", "lines", Figure::Rate("drain")),
         Some(key("everything", "plain", Figure::Rate("drain"))),
         Unit::PercentLost,
         (40.0, 25.0),
