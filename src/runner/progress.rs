@@ -53,6 +53,17 @@ impl Extent {
     }
 }
 
+impl Extent {
+    /// With no more ended jobs than there can be while so many run here: an event may
+    /// tell of an ending that the count before it had in it already.
+    fn without(self, running: usize) -> Self {
+        Self {
+            done: self.done.min(self.total.saturating_sub(running as u64)),
+            ..self
+        }
+    }
+}
+
 /// Shows the progress.
 pub(super) struct Display {
     bar: Option<ProgressBar>,
@@ -96,6 +107,7 @@ impl Display {
 
     /// Shows how things stand; cheap enough to call at every turn.
     pub(super) fn update(&mut self, extent: Extent, running: usize, outcome: &RunOutcome) {
+        let extent = extent.without(running);
         if let Some(bar) = &self.bar {
             bar.set_length(extent.total);
             bar.set_position(extent.done.min(extent.total));
@@ -146,5 +158,6 @@ mod tests {
         assert_eq!((extent.done, extent.total), (5, 10));
         extent.counted(12, 7);
         assert_eq!((extent.done, extent.total), (7, 12));
+        assert_eq!(extent.without(6).done, 6, "what runs has not ended");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
@@ -64,10 +64,14 @@ pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next)
     };
     let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
     let Ok(_room) = Arc::clone(&bodies.units).try_acquire_many_owned(units) else {
-        return ApiError::from(EngineError::from(StoreError::Overloaded {
+        let mut refusal = ApiError::from(EngineError::from(StoreError::Overloaded {
             what: "requests with large bodies".to_owned(),
         }))
         .into_response();
+        // The body stays unread, so the connection cannot be used again.
+        let close = HeaderValue::from_static("close");
+        refusal.headers_mut().insert(header::CONNECTION, close);
+        return refusal;
     };
     if units == 0 {
         return next.run(request).await;
