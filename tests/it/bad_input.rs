@@ -303,8 +303,14 @@ async fn bodies_that_are_no_json_are_refused_as_the_contract_says() {
     let before = contents(&database);
     let json = [("content-type", "application/json")];
     let send = async |raw: &str, headers: &[(&'static str, &str)]| {
-        api.send_raw("POST /workflows", Some(raw.to_owned()), headers)
-            .await
+        for _ in 0..100 {
+            let body = Some(raw.to_owned());
+            // A body that is refused unread may take its connection along.
+            if let Ok(answer) = api.try_send_raw("POST /workflows", body, headers).await {
+                return answer;
+            }
+        }
+        panic!("never answered");
     };
     let long = format!("{{\"name\": \"{}\", \"user\": \"u\"}}", "x".repeat(3 << 20));
     for (raw, headers, status, told) in [

@@ -60,6 +60,17 @@ impl Api {
         body: Option<String>,
         headers: &[(&'static str, &str)],
     ) -> Answer {
+        self.try_send_raw(request, body, headers).await.unwrap()
+    }
+
+    /// The same where the connection may end before the answer was read, as it may when
+    /// a body is refused unread.
+    pub async fn try_send_raw(
+        &self,
+        request: &str,
+        body: Option<String>,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::Result<Answer> {
         let (method, path) = request.split_once(' ').unwrap();
         let mut builder = self
             .http
@@ -74,11 +85,11 @@ impl Api {
                 builder = builder.header(*name, *value);
             }
         }
-        let response = builder.send().await.unwrap();
+        let response = builder.send().await?;
         let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, body }
+        Ok(Answer { status, body })
     }
 
     /// A `GET` that succeeds.
