@@ -56,7 +56,7 @@ console_at=$(sed -n 's/.*tokio-console can connect.*address=//p' err)
 
 # Ten workers with more short jobs than they can do while we look.
 export TORC_API_URL="http://127.0.0.1:$port/torc-service/v1"
-printf 'name: busy\njobs:\n  - {name: "j{i}", command: "true", parameters: {i: "1:12000"}}\n' >busy.yaml
+printf 'name: busy\njobs:\n  - {name: "j{i}", command: "true", parameters: {i: "1:30000"}}\n' >busy.yaml
 "$target/debug/torc" create busy.yaml >/dev/null
 "$target/debug/torc" workflows start 1 >/dev/null
 for i in $(seq 10); do
@@ -91,10 +91,11 @@ look tasks http-listener http-connection repair-sweep sigusr1-dumps-timings
 key r
 key i # oldest first, so that new rows do not move the others
 look resources 'Writer ' 'ReadConnections ' 'holder=.* queued='
-# Down the rows to the writer's.
+# Down the rows to the writer's. Through a file: a pipe into grep -q breaks when it finds.
 for _ in $(seq 20); do
     key Down
-    capture | grep -q '>>.* Writer ' && break
+    capture >selected
+    if grep -q '>>.* Writer ' selected; then break; fi
 done
 key Enter
 look writer 'Type: Writer' 'Writer::submit' '(http-connection)' 'waiting=true'

@@ -14,7 +14,8 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 type Addition = (&'static str, &'static str, &'static str);
 
 /// Virtual columns can be added to a table with rows; stored ones cannot. The key of a group is never NULL, since NULLs
-/// are all different to an index search; an absent id is none that a row could have; and the free text stands last, so no two combinations share a key.
+/// are all different to an index search; an absent id is none that a row could have; and the free text stands last, so
+/// no two combinations share a key.
 const COLUMNS: &[Addition] = &[
     ("workflow", "has_failures", "INTEGER NOT NULL DEFAULT 0"),
     ("job", "blockers", "INTEGER NOT NULL DEFAULT 0"),

@@ -202,6 +202,9 @@ impl ClaimJobsBasedOnResources {
             considered |= !fitting.is_empty();
             fitting.sort_by_key(|(_, needs)| Reverse(rank(needs)));
             for alike in fitting.chunk_by(|a, b| rank(&a.1) == rank(&b.1)) {
+                if claim.is_full(taken) {
+                    break;
+                }
                 let groups: Vec<&Group> = alike.iter().map(|(group, _)| group).collect();
                 claim.take(tx, &groups, taken, |at| pack.take(&alike[at].1))?;
             }

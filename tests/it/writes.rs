@@ -14,17 +14,22 @@ use crate::support::server::{TestServer, check_invariants};
 
 /// Waits until so many commands, or more, wait for the writer.
 async fn until_queued(api: &Api, commands: u64) {
+    until(api, |writer| writer["queued"].as_u64() >= Some(commands)).await;
+}
+
+/// Waits until the writer's board shows what is expected.
+async fn until(api: &Api, expected: impl Fn(&Value) -> bool) {
     let report = format!("{}/debug/timings", api.root());
     let start = std::time::Instant::now();
     while start.elapsed() < HANG {
         let text = reqwest::get(&report).await.unwrap().text().await.unwrap();
         let report: Value = serde_json::from_str(&text).unwrap();
-        if report["phases"]["writer"]["queued"].as_u64() >= Some(commands) {
+        if expected(&report["phases"]["writer"]) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("there were never {commands} commands in the queue");
+    panic!("the writer's board never showed it");
 }
 
 /// What a command was told rests on the batch it was in. When that is undone, nobody is
@@ -61,7 +66,7 @@ async fn a_batch_that_fails_tells_nothing_of_what_it_did() {
         let api = api.clone();
         async move { api.workflow().await }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until(&api, |writer| writer["holder"][0].is_object()).await;
     let ended = complete(jobs[0]);
     until_queued(&api, 1).await;
     let again = complete(jobs[0]);
@@ -201,21 +206,21 @@ async fn large_bodies_share_a_limit() {
     let event =
         |bytes: usize| json!({"workflow_id": flow, "timestamp": 0, "data": "x".repeat(bytes)});
     let large = event(1_900_000);
-    let refused = until(&server.api, &large, 503).await;
+    let refused = until_answered(&server.api, &large, 503).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     let message = refused.body["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("database is locked:"), "{message}");
     // On a connection of its own.
-    until(&server.api, &event(100), 200).await;
+    until_answered(&server.api, &event(100), 200).await;
 
     promises.clear();
-    until(&server.api, &large, 200).await;
+    until_answered(&server.api, &large, 200).await;
     server.stop().await;
 }
 
 /// Sends an event until it is answered so. The connection of a refused body ends, perhaps
 /// before its client has read the answer; that is not the answer waited for.
-async fn until(api: &Api, event: &Value, status: u16) -> Answer {
+async fn until_answered(api: &Api, event: &Value, status: u16) -> Answer {
     for _ in 0..1_000 {
         let sent = reqwest::Client::new()
             .post(format!("{}/events", api.url()))
