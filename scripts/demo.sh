@@ -100,7 +100,7 @@ get_report() { curl -sS "http://127.0.0.1:$port/debug/timings?format=text" >"$re
 claims=0
 for _ in $(seq 600); do
     get_report || fail "the server does not answer /debug/timings"
-    claims=$(awk '$1 == "claim_next_jobs" { print $2; exit }' "$report")
+    claims=$(awk '$1 == "claim_next_jobs" && $2 ~ /^[0-9]+$/ { print $2; exit }' "$report")
     [ "${claims:-0}" -lt 15 ] || break
     sleep 0.05
 done
