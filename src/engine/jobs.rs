@@ -34,12 +34,44 @@ impl Inherited {
     }
 }
 
-/// Stores one checked job; answers it as the contract echoes it.
+/// Completes checked jobs of one workflow with what they inherit, and stores them; what
+/// they are then is what the contract echoes.
 fn create(
     tx: &WriteTx<'_>,
+    workflow_id: i64,
+    models: &mut [JobModel],
+) -> Result<(), EngineError> {
+    let mut inherited = Inherited::of(tx, workflow_id)?;
+    let mut rows = Vec::with_capacity(models.len());
+    for model in models.iter_mut() {
+        inherit(tx, &mut inherited, model)?;
+        rows.push(rows::to_row(model)?);
+    }
+    let first = rows::insert_all(tx, &rows)?;
+    for (id, model) in (first..).zip(models) {
+        model.id = Some(id);
+        let links = Links {
+            depends_on: model.depends_on_job_ids.clone().unwrap_or_default(),
+            input_files: model.input_file_ids.clone().unwrap_or_default(),
+            output_files: model.output_file_ids.clone().unwrap_or_default(),
+            input_user_data: model.input_user_data_ids.clone().unwrap_or_default(),
+            output_user_data: model.output_user_data_ids.clone().unwrap_or_default(),
+        };
+        // The later jobs of the request are stored already, but were not there for whoever
+        // sent it.
+        if let Some(later) = links.depends_on.iter().find(|other| **other > id) {
+            return Err(unknown_link(&model.name, "job", *later, workflow_id));
+        }
+        link(tx, workflow_id, id, &links, &model.name)?;
+    }
+    Ok(())
+}
+
+fn inherit(
+    tx: &WriteTx<'_>,
     inherited: &mut Inherited,
-    mut model: JobModel,
-) -> Result<JobModel, EngineError> {
+    model: &mut JobModel,
+) -> Result<(), EngineError> {
     if !inherited.env.is_empty() {
         let mut env = inherited.env.clone();
         env.extend(model.env.take().unwrap_or_default());
@@ -64,19 +96,9 @@ fn create(
         labels.sort();
         labels.dedup();
     }
-    model.labels = model.labels.filter(|labels| !labels.is_empty());
+    model.labels = model.labels.take().filter(|labels| !labels.is_empty());
     model.status = Some(JobStatus::Uninitialized);
-    let id = rows::insert(tx, &rows::to_row(&model)?)?;
-    let links = Links {
-        depends_on: model.depends_on_job_ids.clone().unwrap_or_default(),
-        input_files: model.input_file_ids.clone().unwrap_or_default(),
-        output_files: model.output_file_ids.clone().unwrap_or_default(),
-        input_user_data: model.input_user_data_ids.clone().unwrap_or_default(),
-        output_user_data: model.output_user_data_ids.clone().unwrap_or_default(),
-    };
-    link(tx, model.workflow_id, id, &links, &model.name)?;
-    model.id = Some(id);
-    Ok(model)
+    Ok(())
 }
 
 /// Refuses requirements of another workflow: the job would go when that one is deleted.
@@ -111,10 +133,14 @@ pub(super) fn link(
     }
     match job_links::add(tx, workflow_id, job_id, links)? {
         None => Ok(()),
-        Some((what, id)) => Err(EngineError::invalid(format!(
-            "job '{name}' refers to {what} {id}, which workflow {workflow_id} does not have"
-        ))),
+        Some((what, id)) => Err(unknown_link(name, what, id, workflow_id)),
     }
+}
+
+fn unknown_link(name: &str, what: &str, id: i64, workflow_id: i64) -> EngineError {
+    EngineError::invalid(format!(
+        "job '{name}' refers to {what} {id}, which workflow {workflow_id} does not have"
+    ))
 }
 
 fn check(model: &JobModel) -> Result<(), EngineError> {
@@ -146,8 +172,9 @@ impl Command for CreateJob {
     type Error = EngineError;
 
     fn apply(self, tx: &WriteTx<'_>, _effects: &mut Effects) -> Result<JobModel, EngineError> {
-        let mut inherited = Inherited::of(tx, self.0.workflow_id)?;
-        create(tx, &mut inherited, self.0)
+        let mut model = self.0;
+        create(tx, model.workflow_id, std::slice::from_mut(&mut model))?;
+        Ok(model)
     }
 
     fn bytes(&self) -> usize {
@@ -170,12 +197,8 @@ impl Command for CreateJobs {
         tx: &WriteTx<'_>,
         _effects: &mut Effects,
     ) -> Result<CreateJobsResponse, EngineError> {
-        let mut inherited = Inherited::of(tx, self.workflow_id)?;
-        let jobs = self
-            .jobs
-            .into_iter()
-            .map(|job| create(tx, &mut inherited, job))
-            .collect::<Result<_, _>>()?;
+        let mut jobs = self.jobs;
+        create(tx, self.workflow_id, &mut jobs)?;
         Ok(CreateJobsResponse { jobs: Some(jobs) })
     }
 

@@ -2,11 +2,13 @@
 //! that a workflow of a million jobs is not in memory at once.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use rusqlite::params;
+use rusqlite::types::ToSql;
+use rusqlite::{params, params_from_iter};
 
 use super::job_links::Links;
-use super::sql::Sql;
+use super::sql::{MANY, Sql};
 use super::{StoreError, WriteTx};
 
 /// What a job runs and what it runs on.
@@ -62,9 +64,10 @@ const OUTPUT_DATA: Sql = Sql::new(
 );
 const STORE: Sql = Sql::new(
     "job_internal.store",
-    "INSERT INTO job_internal (job_id, input_hash) VALUES (?1, ?2) \
+    "INSERT INTO job_internal (job_id, input_hash) VALUES (?, ?) \
      ON CONFLICT (job_id) DO UPDATE SET input_hash = excluded.input_hash",
 );
+static STORE_MANY: LazyLock<Sql> = LazyLock::new(|| STORE.with_rows("job_internal.store_many", 2));
 const STORED: Sql = Sql::new(
     "job_internal.between",
     "SELECT job_id, input_hash FROM job_internal WHERE job_id BETWEEN ?1 AND ?2",
@@ -126,13 +129,23 @@ pub fn page(tx: &WriteTx<'_>, workflow_id: i64, after: i64) -> Result<Vec<JobInp
     Ok(jobs)
 }
 
-/// Stores the hash of a job.
+/// Stores hashes of jobs in place of those that they had.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn store_hash(tx: &WriteTx<'_>, job_id: i64, hash: &str) -> Result<(), StoreError> {
-    tx.execute(STORE, params![job_id, hash])?;
+pub fn store_hashes(tx: &WriteTx<'_>, hashes: &[(i64, String)]) -> Result<(), StoreError> {
+    let chunks = hashes.chunks_exact(MANY);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        let values = chunk
+            .iter()
+            .flat_map(|(id, hash)| [id as &dyn ToSql, hash as &dyn ToSql]);
+        tx.execute(*STORE_MANY, params_from_iter(values))?;
+    }
+    for (id, hash) in rest {
+        tx.execute(STORE, params![id, hash])?;
+    }
     Ok(())
 }
 

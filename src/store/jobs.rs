@@ -74,13 +74,14 @@ pub fn get(tx: &WriteTx<'_>, id: i64) -> Result<Option<JobRow>, StoreError> {
     rows::get(tx, id)
 }
 
-/// Adds a job without its links; answers its id.
+/// Adds jobs without their links; answers the id of the first, after which the others
+/// follow one by one.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn insert(tx: &WriteTx<'_>, row: &JobRow) -> Result<i64, StoreError> {
-    rows::insert(tx, row)
+pub fn insert_all(tx: &WriteTx<'_>, rows: &[JobRow]) -> Result<i64, StoreError> {
+    rows::insert_all(tx, rows)
 }
 
 /// Replaces a job's row.

@@ -4,7 +4,11 @@ use std::time::Instant;
 
 use crate::telemetry::phase;
 
-/// A constant statement of the writer.
+/// Rows to one insert of many. A statement whose table has triggers keeps a journal of its
+/// own, with a copy of each page it touches: for one row that costs more than the row.
+pub const MANY: usize = 50;
+
+/// A statement of the writer.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
     /// Under which its time is recorded, such as `job.start`.
@@ -17,6 +21,22 @@ impl Sql {
     /// A statement with its id.
     pub const fn new(id: &'static str, text: &'static str) -> Self {
         Self { id, text }
+    }
+
+    /// A statement made at run time, once for the life of the process: its texts are never
+    /// given back.
+    pub fn made(id: String, text: String) -> Self {
+        Self {
+            id: Box::leak(id.into_boxed_str()),
+            text: Box::leak(text.into_boxed_str()),
+        }
+    }
+
+    /// This insert of one row of `columns` anonymous parameters, for [`MANY`] rows.
+    pub fn with_rows(self, id: &'static str, columns: usize) -> Self {
+        let one = format!("({})", vec!["?"; columns].join(", "));
+        let many = vec![one.as_str(); MANY].join(", ");
+        Self::made(id.to_owned(), self.text.replacen(&one, &many, 1))
     }
 }
 
