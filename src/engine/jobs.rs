@@ -36,11 +36,7 @@ impl Inherited {
 
 /// Completes checked jobs of one workflow with what they inherit, and stores them; what
 /// they are then is what the contract echoes.
-fn create(
-    tx: &WriteTx<'_>,
-    workflow_id: i64,
-    models: &mut [JobModel],
-) -> Result<(), EngineError> {
+fn create(tx: &WriteTx<'_>, workflow_id: i64, models: &mut [JobModel]) -> Result<(), EngineError> {
     let mut inherited = Inherited::of(tx, workflow_id)?;
     let mut rows = Vec::with_capacity(models.len());
     for model in models.iter_mut() {

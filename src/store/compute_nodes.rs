@@ -183,7 +183,7 @@ pub async fn list(
         select =
             select.filter(Expr::cust("json_extract(scheduler, '$.scheduler_id')").eq(scheduled));
     }
-    let found = page(conn, select, paging, Column::Id, |_| true).await?;
+    let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found
         .rows
         .into_iter()

@@ -120,7 +120,7 @@ pub async fn list(
         select =
             select.filter(Expr::cust("json_extract(data, '$.category')").eq(category.as_str()));
     }
-    let found = page(conn, select, paging, Column::Id, |_| true).await?;
+    let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found
         .rows
         .into_iter()

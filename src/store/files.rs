@@ -139,7 +139,7 @@ pub async fn list(
         }
         select = select.filter(Column::Id.in_subquery(outputs.into_query()));
     }
-    let found = page(conn, select, paging, Column::Id, |_| true).await?;
+    let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found.rows.into_iter().map(to_wire).collect();
     Ok(Page::new(items, paging.offset, found.total))
 }

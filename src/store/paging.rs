@@ -17,7 +17,7 @@ pub struct Rows<M> {
     pub total: i64,
 }
 
-/// Reads one page of `query`, sorted by a column of the entity that `sortable`
+/// Reads one page of `query`, of which `total` rows are known to match or are counted, sorted by a column of the entity that `sortable`
 /// accepts, else by `id`; rows of equal keys follow their ids.
 ///
 /// # Errors
@@ -26,6 +26,7 @@ pub struct Rows<M> {
 pub async fn page<E>(
     conn: &ReadConn,
     query: Select<E>,
+    total: Option<i64>,
     paging: &Paging,
     id: E::Column,
     sortable: impl Fn(&str) -> bool,
@@ -34,7 +35,10 @@ where
     E: EntityTrait,
     E::Model: Sync,
 {
-    let total = i64::try_from(query.clone().count(conn).await?).unwrap_or(i64::MAX);
+    let total = match total {
+        Some(total) => total,
+        None => i64::try_from(query.clone().count(conn).await?).unwrap_or(i64::MAX),
+    };
     let order = if paging.reverse_sort {
         Order::Desc
     } else {

@@ -248,7 +248,7 @@ pub async fn list(
             select = select.filter(column.eq(number));
         }
     }
-    let found = page(conn, select, paging, Column::Id, |name| {
+    let found = page(conn, select, None, paging, Column::Id, |name| {
         name != "request_key"
     })
     .await?;

@@ -33,7 +33,7 @@ pub(super) const CANCEL_ACTIVE: Sql = Sql::new(
     "job.cancel_active",
     // Ended without a result: nobody is released by it, now or by the sweep.
     "UPDATE job SET status = 7, claim_token = NULL, unblocking_processed = 1 \
-     WHERE workflow_id = ? AND status IN (3, 4)",
+     WHERE workflow_id = ? AND status <> 0 AND status IN (3, 4)",
 );
 const RESET_ALL: Sql = Sql::new(
     "job.reset_all",
@@ -45,7 +45,7 @@ const RESET_BELOW_FAILED: Sql = Sql::new(
     "job.reset_below_failed",
     "WITH RECURSIVE below (id) AS ( \
        SELECT d.job_id FROM job j JOIN job_depends_on d ON d.depends_on_job_id = j.id \
-        WHERE j.workflow_id = ?1 AND j.status IN (6, 7, 8) \
+        WHERE j.workflow_id = ?1 AND j.status <> 0 AND j.status IN (6, 7, 8) \
        UNION \
        SELECT d.job_id FROM below b JOIN job_depends_on d ON d.depends_on_job_id = b.id \
      ) \
@@ -56,7 +56,8 @@ const RESET_BELOW_FAILED: Sql = Sql::new(
 const RESET_FAILED: Sql = Sql::new(
     "job.reset_failed",
     "UPDATE job SET status = 0, start_time = NULL, compute_node_id = NULL, claim_token = NULL, \
-     unblocking_processed = 0 WHERE workflow_id = ? AND status IN (6, 7, 8, 10)",
+     unblocking_processed = 0 \
+     WHERE workflow_id = ? AND status <> 0 AND status IN (6, 7, 8, 10)",
 );
 const RESET_DIRECT_DEPENDENTS: Sql = Sql::new(
     "job.reset_direct_dependents",
@@ -95,13 +96,15 @@ const RESET_BELOW_UNINITIALIZED: Sql = Sql::new(
 /// A terminated job becomes ready again, so what depends on it must wait.
 const UNEND_TERMINATED: Sql = Sql::new(
     "initialize.unend_terminated",
-    "UPDATE job SET status = 0, claim_token = NULL WHERE workflow_id = ? AND status = 8",
+    "UPDATE job SET status = 0, claim_token = NULL \
+     WHERE workflow_id = ? AND status <> 0 AND status = 8",
 );
 /// Ended jobs that must run again because something before them must, however far.
 const BLOCK_BELOW: Sql = Sql::new(
     "initialize.block_below",
     "WITH RECURSIVE below (id) AS ( \
-       SELECT id FROM job WHERE workflow_id = ?1 AND status BETWEEN 5 AND 8 AND blockers > 0 \
+       SELECT id FROM job \
+        WHERE workflow_id = ?1 AND status <> 0 AND status BETWEEN 5 AND 8 AND blockers > 0 \
        UNION \
        SELECT d.job_id FROM below b JOIN job_depends_on d ON d.depends_on_job_id = b.id \
      ) \
@@ -117,6 +120,17 @@ const BLOCK_UNINITIALIZED: Sql = Sql::new(
     "initialize.block_uninitialized",
     "UPDATE job SET status = 1 WHERE workflow_id = ? AND blockers > 0 AND status = 0",
 );
+/// Jobs that nothing has happened to, which is most of them when there are many.
+const MAKE_FRESH_READY: Sql = Sql::new(
+    "initialize.make_fresh_ready",
+    "UPDATE job SET status = 2 WHERE workflow_id = ? AND status = 0 AND claim_token IS NULL \
+     AND unblocking_processed = 0 AND start_time IS NULL AND compute_node_id IS NULL",
+);
+const MOVE_COUNT: Sql = Sql::new(
+    "job_status_count.move",
+    "INSERT INTO job_status_count (workflow_id, status, jobs) VALUES (?1, 0, -?2), (?1, 2, ?2) \
+     ON CONFLICT (workflow_id, status) DO UPDATE SET jobs = jobs + excluded.jobs",
+);
 const MAKE_READY: Sql = Sql::new(
     "initialize.make_ready",
     "UPDATE job SET status = 2, claim_token = NULL, unblocking_processed = 0, \
@@ -125,8 +139,12 @@ const MAKE_READY: Sql = Sql::new(
 );
 const FORGET_RESULTS: Sql = Sql::new(
     "initialize.forget_results",
-    "DELETE FROM workflow_result WHERE workflow_id = ?1 AND job_id IN \
-     (SELECT id FROM job WHERE workflow_id = ?1 AND status NOT IN (5, 6, 7, 8))",
+    "DELETE FROM workflow_result WHERE workflow_id = ? \
+     AND (SELECT status FROM job WHERE id = job_id) NOT BETWEEN 5 AND 8",
+);
+const HAS_DEPENDENCIES: Sql = Sql::new(
+    "initialize.has_dependencies",
+    "SELECT EXISTS (SELECT 1 FROM job_depends_on WHERE workflow_id = ?)",
 );
 pub(super) const COUNTS: Sql = Sql::new(
     "job_status_count.of_workflow",
@@ -236,17 +254,47 @@ pub fn initialize(
     workflow_id: i64,
     only_uninitialized: bool,
 ) -> Result<usize, StoreError> {
+    let waiting = tx
+        .one(HAS_DEPENDENCIES, [workflow_id], |row| row.get(0))?
+        .unwrap_or(false);
     if only_uninitialized {
         tx.execute(RESET_BELOW_UNINITIALIZED, [workflow_id])?;
-        tx.execute(BLOCK_UNINITIALIZED, [workflow_id])?;
     } else {
         tx.execute(UNEND_TERMINATED, [workflow_id])?;
-        tx.execute(BLOCK_BELOW, [workflow_id])?;
-        tx.execute(BLOCK_ALL, [workflow_id])?;
     }
-    let ready = tx.execute(MAKE_READY, [workflow_id])?;
+    match (only_uninitialized, waiting) {
+        (_, false) => {}
+        (true, true) => {
+            tx.execute(BLOCK_UNINITIALIZED, [workflow_id])?;
+        }
+        (false, true) => {
+            tx.execute(BLOCK_BELOW, [workflow_id])?;
+            tx.execute(BLOCK_ALL, [workflow_id])?;
+        }
+    }
+    let ready = make_ready(tx, workflow_id)?;
     tx.execute(FORGET_RESULTS, [workflow_id])?;
     Ok(ready)
+}
+
+/// So many fresh jobs are worth a statement of their own. Turning triggers off and on
+/// makes SQLite prepare every cached statement again, which takes some milliseconds.
+const MANY_FRESH: i64 = 2_000;
+
+fn make_ready(tx: &WriteTx<'_>, workflow_id: i64) -> Result<usize, StoreError> {
+    let counted = counts(tx, workflow_id)?;
+    let uninitialized = JobStatus::Uninitialized.code();
+    let many = counted
+        .iter()
+        .any(|(status, jobs)| *status == uninitialized && *jobs >= MANY_FRESH);
+    let mut ready = 0;
+    if many {
+        // One move of the count instead of two updates for each job. The other trigger on
+        // a status has nothing to do: neither of the two ends a job.
+        ready += tx.without_triggers(|| tx.execute(MAKE_FRESH_READY, [workflow_id]))?;
+        tx.execute(MOVE_COUNT, params![workflow_id, ready as i64])?;
+    }
+    Ok(ready + tx.execute(MAKE_READY, [workflow_id])?)
 }
 
 /// How many jobs are in each status, by code; statuses without jobs may be absent.

@@ -4,10 +4,13 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Params, Row};
 
 use super::StoreError;
 use super::sql::{Sql, timed};
+
+const TRIGGERS: DbConfig = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 
 /// The seam between the nouns' SQL and the driver.
 pub struct WriteTx<'c> {
@@ -99,6 +102,32 @@ impl<'c> WriteTx<'c> {
             }
             Ok(found)
         })
+    }
+
+    /// Runs statements for which no trigger of the schema fires: their work is the
+    /// caller's to do. Foreign keys act as ever.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and what the database says.
+    pub fn without_triggers<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        /// Turns them on again, also when `work` panics.
+        struct On<'c>(&'c Connection);
+        impl Drop for On<'_> {
+            fn drop(&mut self) {
+                if let Err(error) = self.0.set_db_config(TRIGGERS, true) {
+                    // Cannot happen on an open connection; counters would go wrong silently.
+                    tracing::error!("triggers stay off: {error}");
+                    std::process::abort();
+                }
+            }
+        }
+        self.conn.set_db_config(TRIGGERS, false)?;
+        let _on = On(self.conn);
+        work()
     }
 
     /// The id that the last insert was given.

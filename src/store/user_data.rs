@@ -163,7 +163,7 @@ pub async fn list(
             .into_query();
         select = select.filter(Column::Id.in_subquery(written));
     }
-    let found = page(conn, select, paging, Column::Id, |_| true).await?;
+    let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found
         .rows
         .into_iter()

@@ -32,7 +32,7 @@ const RUNNING: &str = "SELECT j.id, j.name, coalesce(n.hostname, ''), \
      coalesce(n.compute_node_type, ''), n.scheduler, j.start_time, s.scheduler_id \
      FROM job j LEFT JOIN compute_node n ON n.id = j.compute_node_id \
      LEFT JOIN scheduled_compute_node s ON s.id = json_extract(n.scheduler, '$.scheduler_id') \
-     WHERE j.workflow_id = ?1 AND j.status = 4 ORDER BY j.id LIMIT ?2 OFFSET ?3";
+     WHERE j.workflow_id = ?1 AND j.status <> 0 AND j.status = 4 ORDER BY j.id LIMIT ?2 OFFSET ?3";
 
 /// A workflow's name, owner and whether it was cancelled.
 #[derive(Debug, Clone)]

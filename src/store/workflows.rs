@@ -351,7 +351,7 @@ pub async fn list(
             Column::Id.in_subquery(sea_orm::QuerySelect::query(&mut members.clone()).to_owned()),
         );
     }
-    let found = page(conn, select, paging, Column::Id, |name| {
+    let found = page(conn, select, None, paging, Column::Id, |name| {
         name != "has_failures"
     })
     .await?;

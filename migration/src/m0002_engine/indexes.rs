@@ -3,6 +3,7 @@
 /// Indexes of `job`. A change of status pays for `job_status` and for the partial ones that it enters or leaves; the
 /// others are written when a job is created or claimed.
 ///
+/// - `job_status`: without uninitialized jobs, which spares creation and initialisation a third of their index work.
 /// - `job_ready`: ready jobs in the order of a claim, one run of ids per claim group. From group to group in two steps,
 ///   `priority = ? AND claim_group < ?`, then `priority < ?`: SQLite begins a search by `(priority, claim_group) < (?, ?)`
 ///   inside the group of the bound and walks through all its jobs.
@@ -15,7 +16,7 @@ CREATE INDEX IF NOT EXISTS job_ready ON job (workflow_id, priority, claim_group,
 CREATE INDEX IF NOT EXISTS job_decidable ON job (workflow_id) WHERE status = 1 AND blockers = 0;
 CREATE INDEX IF NOT EXISTS job_unprocessed ON job (workflow_id, status)
 WHERE status BETWEEN 5 AND 8 AND unblocking_processed = 0;
-CREATE INDEX IF NOT EXISTS job_status ON job (workflow_id, status);
+CREATE INDEX IF NOT EXISTS job_status ON job (workflow_id, status) WHERE status <> 0;
 CREATE INDEX IF NOT EXISTS job_workflow ON job (workflow_id);
 CREATE INDEX IF NOT EXISTS job_claim_token ON job (claim_token) WHERE claim_token IS NOT NULL;
 CREATE INDEX IF NOT EXISTS job_compute_node ON job (compute_node_id) WHERE compute_node_id IS NOT NULL;
