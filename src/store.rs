@@ -5,6 +5,7 @@
 //! No rule lives here: what may follow what is the engine's business.
 
 pub mod backend;
+pub mod bulk;
 pub mod command;
 pub mod compute_nodes;
 pub mod convert;
@@ -16,6 +17,7 @@ pub mod graph;
 pub mod job_inputs;
 pub mod job_links;
 pub mod jobs;
+pub mod new_jobs;
 pub mod open;
 pub mod paging;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::workflows::check_env;
 use super::{Engine, EngineError, access, check_paging, labels, weight};
 use crate::store::job_links::{self, Links};
 use crate::store::jobs::{self as rows, JobRow};
-use crate::store::{Command, Effects, WriteTx, resource_requirements, workflows};
+use crate::store::{Command, Effects, WriteTx, new_jobs, resource_requirements, workflows};
 use crate::wire::JobStatus;
 use crate::wire::jobs::{CreateJobsResponse, JobModel, JobsModel, ListJobsQuery};
 use crate::wire::page::{DeleteCountResponse, Page};
@@ -38,12 +38,10 @@ impl Inherited {
 /// they are then is what the contract echoes.
 fn create(tx: &WriteTx<'_>, workflow_id: i64, models: &mut [JobModel]) -> Result<(), EngineError> {
     let mut inherited = Inherited::of(tx, workflow_id)?;
-    let mut rows = Vec::with_capacity(models.len());
     for model in models.iter_mut() {
         inherit(tx, &mut inherited, model)?;
-        rows.push(rows::to_row(model)?);
     }
-    let first = rows::insert_all(tx, &rows)?;
+    let first = new_jobs::insert(tx, models)?;
     for (id, model) in (first..).zip(models) {
         model.id = Some(id);
         let links = Links {

@@ -24,7 +24,7 @@ pub(super) enum Synchronous {
     Off,
 }
 
-/// Opens the write connection of an existing, migrated database.
+/// Opens a connection that may write, to an existing, migrated database.
 pub(super) fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, StoreError> {
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY)?;
@@ -34,7 +34,6 @@ pub(super) fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Conne
         Synchronous::Normal => "NORMAL",
         Synchronous::Off => "OFF",
     };
-    // The sync of a checkpoint is bounded by its size; 4,000 pages are 16 MiB.
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(StoreError::Database(format!(
@@ -45,7 +44,7 @@ pub(super) fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Conne
     conn.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous}; \
          PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; \
-         PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;"
+         PRAGMA temp_store = MEMORY;"
     ))?;
     Ok(conn)
 }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use rusqlite::types::ToSql;
-use rusqlite::{params, params_from_iter};
+use rusqlite::params;
 
+use super::bulk::BulkInsert;
 use super::job_links::Links;
-use super::sql::{MANY, Sql};
+use super::sql::Sql;
 use super::{StoreError, WriteTx};
 
 /// What a job runs and what it runs on.
@@ -62,12 +62,14 @@ const OUTPUT_DATA: Sql = Sql::new(
        ON u.id = l.user_data_id \
      WHERE l.job_id BETWEEN ?2 AND ?3 AND +u.workflow_id = ?1 ORDER BY 1, 2",
 );
-const STORE: Sql = Sql::new(
-    "job_internal.store",
-    "INSERT INTO job_internal (job_id, input_hash) VALUES (?, ?) \
-     ON CONFLICT (job_id) DO UPDATE SET input_hash = excluded.input_hash",
-);
-static STORE_MANY: LazyLock<Sql> = LazyLock::new(|| STORE.with_rows("job_internal.store_many", 2));
+static STORE: LazyLock<BulkInsert<2>> = LazyLock::new(|| {
+    BulkInsert::new(
+        "job_internal.store",
+        "INSERT INTO job_internal (job_id, input_hash)",
+        "(?, ?)",
+        "ON CONFLICT (job_id) DO UPDATE SET input_hash = excluded.input_hash",
+    )
+});
 const STORED: Sql = Sql::new(
     "job_internal.between",
     "SELECT job_id, input_hash FROM job_internal WHERE job_id BETWEEN ?1 AND ?2",
@@ -135,18 +137,7 @@ pub fn page(tx: &WriteTx<'_>, workflow_id: i64, after: i64) -> Result<Vec<JobInp
 ///
 /// What the database says.
 pub fn store_hashes(tx: &WriteTx<'_>, hashes: &[(i64, String)]) -> Result<(), StoreError> {
-    let chunks = hashes.chunks_exact(MANY);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        let values = chunk
-            .iter()
-            .flat_map(|(id, hash)| [id as &dyn ToSql, hash as &dyn ToSql]);
-        tx.execute(*STORE_MANY, params_from_iter(values))?;
-    }
-    for (id, hash) in rest {
-        tx.execute(STORE, params![id, hash])?;
-    }
-    Ok(())
+    STORE.run(tx, hashes, |(id, hash)| [id, hash])
 }
 
 /// The stored hashes of the jobs with ids from `first` to `last`.

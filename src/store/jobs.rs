@@ -7,7 +7,7 @@ use entity::{job_depends_on, job_input_file};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
-use super::convert::{from_json, labels_from_column, labels_to_column, status, to_json};
+use super::convert::{from_json, labels_from_column, status};
 use super::job_links::{self, Links};
 use super::paging::{contains, page};
 use super::rows::{self, table};
@@ -76,16 +76,6 @@ pub fn get(tx: &WriteTx<'_>, id: i64) -> Result<Option<JobRow>, StoreError> {
     rows::get(tx, id)
 }
 
-/// Adds jobs without their links; answers the id of the first, after which the others
-/// follow one by one.
-///
-/// # Errors
-///
-/// What the database says.
-pub fn insert_all(tx: &WriteTx<'_>, rows: &[JobRow]) -> Result<i64, StoreError> {
-    rows::insert_all(tx, rows)
-}
-
 /// Replaces a job's row.
 ///
 /// # Errors
@@ -112,43 +102,6 @@ pub fn delete(tx: &WriteTx<'_>, id: i64) -> Result<(), StoreError> {
 /// What the database says.
 pub fn delete_all(tx: &WriteTx<'_>, workflow_id: i64) -> Result<i64, StoreError> {
     Ok(tx.execute(DELETE_ALL, [workflow_id])? as i64)
-}
-
-/// The row of a new job; the status is `uninitialized` whatever the model says.
-///
-/// # Errors
-///
-/// [`StoreError::Corrupt`] when a nested value has no JSON form.
-pub fn to_row(model: &JobModel) -> Result<JobRow, StoreError> {
-    Ok(JobRow {
-        id: 0,
-        workflow_id: model.workflow_id,
-        name: model.name.clone(),
-        command: model.command.clone(),
-        cancel_on_blocking_job_failure: model.cancel_on_blocking_job_failure.unwrap_or(true),
-        supports_termination: model.supports_termination.unwrap_or(false),
-        resource_requirements_id: model.resource_requirements_id,
-        invocation_script: model.invocation_script.clone().filter(|s| !s.is_empty()),
-        status: JobStatus::Uninitialized.code(),
-        // 0 and "" are how an absent one is shown.
-        scheduler_id: model.scheduler_id.filter(|id| *id != 0),
-        scheduler_type: None,
-        schedule_compute_nodes: to_json(
-            "job.schedule_compute_nodes",
-            model.schedule_compute_nodes.as_ref(),
-        )?,
-        unblocking_processed: false,
-        failure_handler_id: model.failure_handler_id.filter(|id| *id != 0),
-        attempt_id: 1,
-        priority: model.priority.unwrap_or(0),
-        env: to_json("job.env", model.env.as_ref().filter(|env| !env.is_empty()))?,
-        origin: None,
-        start_time: None,
-        compute_node_id: None,
-        labels: labels_to_column(model.labels.as_deref().unwrap_or_default()),
-        blockers: 0,
-        claim_token: None,
-    })
 }
 
 /// A job as `GET` shows it: absent script, scheduler and handler as `""`, 0 and 0.

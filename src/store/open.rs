@@ -107,7 +107,8 @@ impl Store {
             (None, Durability::Power) => Synchronous::Full,
             (None, Durability::Process) => Synchronous::Normal,
         };
-        let conn = backend::open_writer(&path, synchronous).map_err(|e| unusable(&path, &e))?;
+        let open = || backend::open_writer(&path, synchronous).map_err(|e| unusable(&path, &e));
+        let (conn, mover) = (open()?, open()?);
         let mut readers = Vec::new();
         for _ in 0..options.readers.max(1) {
             readers.push(
@@ -116,7 +117,7 @@ impl Store {
                     .map_err(|e| unusable(&path, &e))?,
             );
         }
-        let (writer, thread) = Writer::start(conn, &path, options.queue_capacity, perform)
+        let (writer, thread) = Writer::start(conn, mover, &path, options.queue_capacity, perform)
             .map_err(|error| unusable(&path, &error))?;
         Ok(Self {
             writer,

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use rusqlite::types::ToSql;
 use rusqlite::{Row, params_from_iter};
 
-use super::sql::{MANY, Sql};
+use super::sql::Sql;
 use super::{StoreError, WriteTx};
 
 /// A table with an integer primary key `id`, which is its first column.
@@ -31,7 +31,6 @@ pub trait Table: Sized + 'static {
 struct Statements {
     get: Sql,
     insert: Sql,
-    insert_many: Sql,
     update: Sql,
     delete: Sql,
 }
@@ -49,19 +48,17 @@ fn make<T: Table>() -> Statements {
     let sql = |operation: &str, text: String| Sql::made(format!("{}.{operation}", T::NAME), text);
     let name = T::NAME;
     let columns = T::COLUMNS.join(", ");
-    let insert = |rows: usize| {
-        let row = format!("({})", vec!["?"; T::COLUMNS.len()].join(", "));
-        let rows = vec![row; rows].join(", ");
-        format!("INSERT INTO {name} ({columns}) VALUES {rows}")
-    };
+    let marks = vec!["?"; T::COLUMNS.len()].join(", ");
     let sets = T::COLUMNS.join(" = ?, ");
     Statements {
         get: sql(
             "get",
             format!("SELECT id, {columns} FROM {name} WHERE id = ?"),
         ),
-        insert: sql("insert", insert(1)),
-        insert_many: sql("insert_many", insert(MANY)),
+        insert: sql(
+            "insert",
+            format!("INSERT INTO {name} ({columns}) VALUES ({marks})"),
+        ),
         update: sql(
             "update",
             format!("UPDATE {name} SET {sets} = ? WHERE id = ?"),
@@ -87,26 +84,6 @@ pub fn get<T: Table>(tx: &WriteTx<'_>, id: i64) -> Result<Option<T>, StoreError>
 pub fn insert<T: Table>(tx: &WriteTx<'_>, row: &T) -> Result<i64, StoreError> {
     tx.execute(statements::<T>().insert, params_from_iter(row.values()))?;
     Ok(tx.last_id())
-}
-
-/// Adds rows in their order; answers the id of the first, after which the others follow
-/// one by one: the key is `AUTOINCREMENT`, and nobody else writes meanwhile.
-///
-/// # Errors
-///
-/// What the database says.
-pub fn insert_all<T: Table>(tx: &WriteTx<'_>, rows: &[T]) -> Result<i64, StoreError> {
-    let statements = statements::<T>();
-    let chunks = rows.chunks_exact(MANY);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        let values = chunk.iter().flat_map(Table::values);
-        tx.execute(statements.insert_many, params_from_iter(values))?;
-    }
-    for row in rest {
-        tx.execute(statements.insert, params_from_iter(row.values()))?;
-    }
-    Ok(tx.last_id() - rows.len() as i64 + 1)
 }
 
 /// Replaces the row with the same id.

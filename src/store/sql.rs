@@ -4,10 +4,6 @@ use std::time::Instant;
 
 use crate::telemetry::phase;
 
-/// Rows to one insert of many. A statement whose table has triggers keeps a journal of its
-/// own, with a copy of each page it touches: for one row that costs more than the row.
-pub const MANY: usize = 50;
-
 /// A statement of the writer.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
@@ -30,13 +26,6 @@ impl Sql {
             id: Box::leak(id.into_boxed_str()),
             text: Box::leak(text.into_boxed_str()),
         }
-    }
-
-    /// This insert of one row of `columns` anonymous parameters, for [`MANY`] rows.
-    pub fn with_rows(self, id: &'static str, columns: usize) -> Self {
-        let one = format!("({})", vec!["?"; columns].join(", "));
-        let many = vec![one.as_str(); MANY].join(", ");
-        Self::made(id.to_owned(), self.text.replacen(&one, &many, 1))
     }
 }
 

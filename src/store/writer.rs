@@ -55,13 +55,14 @@ enum Message {
 
 impl Writer {
     /// Starts the thread on `conn`, a connection to `path`, with room for `capacity`
-    /// waiting commands.
+    /// waiting commands; `mover` is another, to move the write-ahead log beside it.
     ///
     /// # Errors
     ///
     /// When the operating system has no thread to give.
     pub(super) fn start(
         conn: Connection,
+        mover: Connection,
         path: &Path,
         capacity: usize,
         perform: Perform,
@@ -74,7 +75,7 @@ impl Writer {
             hurried: AtomicBool::new(false),
             interrupt: conn.get_interrupt_handle(),
         });
-        let wal = Wal::of(path);
+        let wal = Wal::of(path, mover)?;
         let thread = std::thread::Builder::new()
             .name("torc-writer".to_owned())
             .spawn({
@@ -151,6 +152,7 @@ fn run(
     shared: &Shared,
     perform: &Perform,
 ) {
+    Wal::watch(&conn);
     let mut held_back: Option<Box<dyn Queued>> = None;
     loop {
         let first = match held_back.take() {
@@ -187,11 +189,12 @@ fn run(
             phase::writer_idle();
             tracing::error!("a batch ended in a panic; its commands were refused");
         }
-        wal.keep_small(&conn);
+        wal.tend(&conn);
         shared
             .resource
             .held(|| "nobody".to_owned(), || shared.waiting());
     }
+    drop(wal);
     // Leaves one file behind instead of three; a failure costs nothing but that.
     let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }

@@ -1,56 +1,144 @@
-//! The write-ahead log, kept from growing for ever.
+//! The write-ahead log, moved into the database beside the writer and kept from growing.
 //!
-//! SQLite moves the log into the database by itself, but starts it anew only in a
-//! moment when nobody reads. Readers that overlap never leave such a moment, and the
-//! log grows by all that is written. Past a limit the writer makes the moment: between
-//! two batches, while no new commit comes, readers move on to the last one, and the
-//! log is free.
+//! Left alone, SQLite moves the log within the commit that makes it large: the writer
+//! copies some thousand pages and waits for the disk twice, and so does everybody behind
+//! it. Here a thread with a connection of its own does that while the writer goes on. What
+//! was committed meanwhile is little, and the writer moves it itself between two batches:
+//! only a log that has been moved to its end is begun anew.
+//!
+//! Readers that overlap leave no moment in which it can be. Past a limit the writer makes
+//! that moment: while no new commit comes, readers move on to the last one.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, InterruptHandle};
 
+use crate::store::backend;
 use crate::store::sql::timed;
 
-/// The log is left alone up to so many bytes.
+/// The log is moved whenever so many pages have come: 16 MiB.
+const PAGES: i64 = 4_000;
+/// So many pages the writer moves itself.
+const NEAR: i64 = 1_000;
+/// So many it moves rather than let the log outgrow the thread for ever.
+const FAR: i64 = 16 * PAGES;
+/// A log of so many bytes is cut off, not only begun anew.
 const LIMIT: u64 = 64 << 20;
 /// How long readers of old pages are waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Time between two tries.
+/// Time between two tries of that.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The thread is at work.
+const AT_WORK: i64 = -1;
 
-/// The log of one database.
+thread_local! {
+    /// Pages in the log after this thread's last commit.
+    static LOGGED: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The log of one database, as the writer looks after it.
 pub(super) struct Wal {
     file: PathBuf,
+    mover: Option<Mover>,
+    /// The thread was asked, and its answer has not been looked at.
+    asked: bool,
+    /// Pages at the last look; fewer now mean that the log was begun anew.
+    seen: i64,
+    /// Pages at which the log is moved next.
+    next: i64,
     tried: Option<Instant>,
 }
 
+/// The thread that moves the log.
+struct Mover {
+    requests: SyncSender<()>,
+    /// Pages that were in the database after its last pass, or [`AT_WORK`].
+    moved: Arc<AtomicI64>,
+    interrupt: InterruptHandle,
+    thread: JoinHandle<()>,
+}
+
 impl Wal {
-    /// The log of the database at `path`.
-    pub(super) fn of(path: &Path) -> Self {
+    /// The log of the database at `path`; `mover` is a connection for its thread alone.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no thread to give.
+    pub(super) fn of(path: &Path, mover: Connection) -> std::io::Result<Self> {
         let mut file = path.as_os_str().to_owned();
         file.push("-wal");
-        Self {
+        Ok(Self {
             file: file.into(),
+            mover: Some(Mover::start(mover)?),
+            asked: false,
+            seen: 0,
+            next: PAGES,
             tried: None,
+        })
+    }
+
+    /// Begins to count the pages of the log. To be called on the writer's thread; turns
+    /// off SQLite's own way of moving them.
+    pub(super) fn watch(conn: &Connection) {
+        conn.wal_hook(Some(|_, pages| {
+            LOGGED.set(i64::from(pages));
+            Ok(())
+        }));
+    }
+
+    /// Looks after the log, between two batches.
+    pub(super) fn tend(&mut self, conn: &Connection) {
+        let logged = LOGGED.get();
+        if logged < self.seen {
+            // Begun anew: what the thread has moved was of the log before.
+            self.next = PAGES;
+            self.asked = false;
+        }
+        self.seen = logged;
+        let Some(mover) = &self.mover else {
+            return;
+        };
+        let moved = mover.moved.load(Ordering::Acquire);
+        if logged < self.next || moved == AT_WORK {
+            return;
+        }
+        let near = self.asked && logged - moved <= NEAR;
+        if near || logged > FAR {
+            self.asked = false;
+            self.next = logged + PAGES;
+            self.finish(conn);
+        } else {
+            self.asked = true;
+            mover.ask();
         }
     }
 
-    /// Empties the log if it has become large.
-    pub(super) fn keep_small(&mut self, conn: &Connection) {
+    /// Moves the last pages, or cuts the log off if it has become large.
+    fn finish(&mut self, conn: &Connection) {
         let large = std::fs::metadata(&self.file).is_ok_and(|file| file.len() > LIMIT);
-        if !large || self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
+        if !large {
+            if let Err(error) = timed("wal.finish", || checkpoint(conn)) {
+                tracing::warn!("cannot move the write-ahead log: {error}");
+            }
+            return;
+        }
+        if self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
             return;
         }
         self.tried = Some(Instant::now());
-        let emptied = timed("wal.checkpoint", || -> rusqlite::Result<bool> {
+        let emptied = timed("wal.truncate", || -> rusqlite::Result<bool> {
             conn.busy_timeout(PATIENCE)?;
             conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
                 row.get::<_, i64>(0).map(|busy| busy == 0)
             })
         });
-        if let Err(error) = conn.busy_timeout(crate::store::backend::BUSY) {
+        if let Err(error) = conn.busy_timeout(backend::BUSY) {
             tracing::warn!("the writer's patience could not be set back: {error}");
         }
         match emptied {
@@ -59,4 +147,73 @@ impl Wal {
             Err(error) => tracing::warn!("cannot empty the write-ahead log: {error}"),
         }
     }
+}
+
+impl Drop for Wal {
+    fn drop(&mut self) {
+        if let Some(mover) = self.mover.take() {
+            mover.stop();
+        }
+    }
+}
+
+impl Mover {
+    fn start(conn: Connection) -> std::io::Result<Self> {
+        let (requests, inbox) = sync_channel(1);
+        let moved = Arc::new(AtomicI64::new(0));
+        let interrupt = conn.get_interrupt_handle();
+        let thread = std::thread::Builder::new()
+            .name("torc-checkpoint".to_owned())
+            .spawn({
+                let moved = Arc::clone(&moved);
+                move || serve(&conn, &inbox, &moved)
+            })?;
+        Ok(Self {
+            requests,
+            moved,
+            interrupt,
+            thread,
+        })
+    }
+
+    fn ask(&self) {
+        self.moved.store(AT_WORK, Ordering::Release);
+        if self.requests.try_send(()).is_err() {
+            // It has ended, which only a panic does; the writer goes on alone.
+            self.moved.store(0, Ordering::Release);
+        }
+    }
+
+    fn stop(self) {
+        drop(self.requests);
+        // The last pass need not be whole: the writer closes the log behind it.
+        self.interrupt.interrupt();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the write-ahead log ended with a panic");
+        }
+    }
+}
+
+fn serve(conn: &Connection, inbox: &Receiver<()>, moved: &AtomicI64) {
+    while inbox.recv().is_ok() {
+        match timed("wal.checkpoint", || checkpoint(conn)) {
+            Ok(pages) => moved.store(pages, Ordering::Release),
+            Err(error) => {
+                if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) {
+                    tracing::warn!("cannot move the write-ahead log: {error}");
+                    std::thread::sleep(PAUSE);
+                }
+                moved.store(0, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Moves what no reader needs in the log; answers how many of its pages are in the
+/// database now.
+fn checkpoint(conn: &Connection) -> rusqlite::Result<i64> {
+    // Negative where there is no log, which this database always has.
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
+        row.get(2).map(|pages: i64| pages.max(0))
+    })
 }
