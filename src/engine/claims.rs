@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use super::fit::{Offer, Pack};
-use super::job_runs::{state_of, update_span};
+use super::job_runs::state_of;
+use super::status_moves::move_all;
 use super::{Engine, EngineError, MANY, access, check_limit, labels};
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::ready::{self, Group, NeedsRow};
@@ -39,8 +40,7 @@ impl Claim {
         if claimed.is_empty() {
             return Ok(None);
         }
-        let jobs = claimed.into_iter().map(|row| to_wire(tx, row));
-        jobs.collect::<Result<_, _>>().map(Some)
+        to_wire(tx, claimed).map(Some)
     }
 
     /// What every claim begins with: the workflow exists, the labels make sense.
@@ -97,8 +97,9 @@ impl Claim {
         }
         ids.sort_unstable();
         let mut skipped = vec![false; alike.len()];
+        let mut chosen = Vec::new();
         for (id, at) in ids {
-            if self.is_full(taken) {
+            if chosen.len() as i64 >= left {
                 break;
             }
             if skipped[at] || !wanted(at) {
@@ -106,22 +107,34 @@ impl Claim {
                 skipped[at] = true;
                 continue;
             }
-            let _span = update_span(id, JobStatus::Pending).entered();
-            if let Some(row) = ready::claim(tx, id, self.key.as_deref())? {
-                taken.push(to_wire(tx, row)?);
-            }
+            chosen.push(id);
         }
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(chosen.len());
+        move_all(self.workflow_id, &chosen, JobStatus::Pending, |id| {
+            rows.extend(ready::claim(tx, id, self.key.as_deref())?);
+            Ok(())
+        })?;
+        taken.extend(to_wire(tx, rows)?);
         Ok(())
     }
 }
 
-/// A claimed job on the wire: what it writes, but not what it reads or waits for.
-fn to_wire(tx: &WriteTx<'_>, row: JobRow) -> Result<JobModel, EngineError> {
-    let id = row.id;
-    let mut model = rows::to_wire_brief(row)?;
-    model.scheduler_id = None;
-    job_links::outputs(tx, id)?.fill(&mut model);
-    Ok(model)
+/// Claimed jobs on the wire: what they write, but not what they read or wait for.
+fn to_wire(tx: &WriteTx<'_>, rows: Vec<JobRow>) -> Result<Vec<JobModel>, EngineError> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let mut outputs = job_links::outputs(tx, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let links = outputs.remove(&row.id).unwrap_or_default();
+            let mut model = rows::to_wire_brief(row)?;
+            model.scheduler_id = None;
+            links.fill(&mut model);
+            Ok(model)
+        })
+        .collect()
 }
 
 fn answer(jobs: Vec<JobModel>) -> ClaimResponse {

@@ -35,7 +35,7 @@ pub(super) fn move_all(
     workflow_id: i64,
     jobs: &[i64],
     status: JobStatus,
-    change: impl Fn(i64) -> Result<(), StoreError>,
+    mut change: impl FnMut(i64) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     match jobs {
         [] => {}

@@ -35,27 +35,45 @@ impl Links {
         model.input_user_data_ids = some(self.input_user_data);
         model.output_user_data_ids = some(self.output_user_data);
     }
+
+    /// Adds a link to the list with this number in the queries below.
+    fn push(&mut self, list: i64, other: i64) {
+        match list {
+            0 => self.depends_on.push(other),
+            1 => self.input_files.push(other),
+            2 => self.output_files.push(other),
+            3 => self.input_user_data.push(other),
+            _ => self.output_user_data.push(other),
+        }
+    }
 }
 
-const DEPENDS_ON: Sql = Sql::new(
-    "job_depends_on.of_job",
-    "SELECT depends_on_job_id FROM job_depends_on WHERE job_id = ? ORDER BY depends_on_job_id",
+// One statement for the five tables, with the number of the list in each row: to ask costs
+// more than to answer, since most jobs have few links. Each part is in the order of its
+// primary key.
+const OF_JOB: Sql = Sql::new(
+    "job_links.of_job",
+    "SELECT 0, depends_on_job_id FROM job_depends_on WHERE job_id = ?1 \
+     UNION ALL SELECT 1, file_id FROM job_input_file WHERE job_id = ?1 \
+     UNION ALL SELECT 2, file_id FROM job_output_file WHERE job_id = ?1 \
+     UNION ALL SELECT 3, user_data_id FROM job_input_user_data WHERE job_id = ?1 \
+     UNION ALL SELECT 4, user_data_id FROM job_output_user_data WHERE job_id = ?1",
 );
-const INPUT_FILES: Sql = Sql::new(
-    "job_input_file.of_job",
-    "SELECT file_id FROM job_input_file WHERE job_id = ? ORDER BY file_id",
-);
-const OUTPUT_FILES: Sql = Sql::new(
-    "job_output_file.of_job",
-    "SELECT file_id FROM job_output_file WHERE job_id = ? ORDER BY file_id",
-);
-const INPUT_DATA: Sql = Sql::new(
-    "job_input_user_data.of_job",
-    "SELECT user_data_id FROM job_input_user_data WHERE job_id = ? ORDER BY user_data_id",
-);
-const OUTPUT_DATA: Sql = Sql::new(
-    "job_output_user_data.of_job",
-    "SELECT user_data_id FROM job_output_user_data WHERE job_id = ? ORDER BY user_data_id",
+/// For the jobs of a JSON array: whose link it is, the list, the other end.
+const OF_JOBS: &str = "WITH of (job) AS MATERIALIZED (SELECT value FROM json_each(?1)) \
+     SELECT job, 0, depends_on_job_id FROM of CROSS JOIN job_depends_on ON job_id = job \
+     UNION ALL SELECT job, 1, file_id FROM of CROSS JOIN job_input_file ON job_id = job \
+     UNION ALL SELECT job, 2, file_id FROM of CROSS JOIN job_output_file ON job_id = job \
+     UNION ALL SELECT job, 3, user_data_id \
+       FROM of CROSS JOIN job_input_user_data ON job_id = job \
+     UNION ALL SELECT job, 4, user_data_id \
+       FROM of CROSS JOIN job_output_user_data ON job_id = job";
+const OUTPUTS_OF_JOBS: Sql = Sql::new(
+    "job_links.outputs_of_jobs",
+    "WITH of (job) AS MATERIALIZED (SELECT value FROM json_each(?1)) \
+     SELECT job, 2, file_id FROM of CROSS JOIN job_output_file ON job_id = job \
+     UNION ALL SELECT job, 4, user_data_id \
+       FROM of CROSS JOIN job_output_user_data ON job_id = job",
 );
 // The links below go in only where both ends are of one workflow: the row count says which did.
 const ADD_DEPENDENCY: Sql = Sql::new(
@@ -94,27 +112,28 @@ const CLEAR_DEPENDENCIES: Sql = Sql::new(
 ///
 /// What the database says.
 pub fn of(tx: &WriteTx<'_>, job_id: i64) -> Result<Links, StoreError> {
-    let list = |sql| tx.all(sql, [job_id], |row| row.get(0));
-    Ok(Links {
-        depends_on: list(DEPENDS_ON)?,
-        input_files: list(INPUT_FILES)?,
-        output_files: list(OUTPUT_FILES)?,
-        input_user_data: list(INPUT_DATA)?,
-        output_user_data: list(OUTPUT_DATA)?,
-    })
+    let mut links = Links::default();
+    for (list, other) in tx.all(OF_JOB, [job_id], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        links.push(list, other);
+    }
+    Ok(links)
 }
 
-/// What a job writes: the links that a claim shows.
+/// What jobs write, which is what a claim shows; jobs that write nothing may be absent.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn outputs(tx: &WriteTx<'_>, job_id: i64) -> Result<Links, StoreError> {
-    Ok(Links {
-        output_files: tx.all(OUTPUT_FILES, [job_id], |row| row.get(0))?,
-        output_user_data: tx.all(OUTPUT_DATA, [job_id], |row| row.get(0))?,
-        ..Links::default()
-    })
+pub fn outputs(tx: &WriteTx<'_>, jobs: &[i64]) -> Result<HashMap<i64, Links>, StoreError> {
+    let ids = to_json("job ids", Some(&jobs))?;
+    let mut all: HashMap<i64, Links> = HashMap::new();
+    let found: Vec<(i64, i64, i64)> = tx.all(OUTPUTS_OF_JOBS, [ids], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    for (job, list, other) in found {
+        all.entry(job).or_default().push(list, other);
+    }
+    Ok(all)
 }
 
 /// Adds links to a job of a workflow. Answers the first one whose other end is
@@ -160,43 +179,20 @@ pub fn clear_dependencies(tx: &WriteTx<'_>, job_id: i64) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The links of a JSON array of jobs, each with the number of its list. One statement for
-/// the five tables: to ask costs a reader more than to answer.
-const OF_MANY: &str = "\
-    WITH of (job) AS MATERIALIZED (SELECT value FROM json_each(?1)) \
-    SELECT 0, job, depends_on_job_id FROM of CROSS JOIN job_depends_on ON job_id = job \
-    UNION ALL SELECT 1, job, file_id FROM of CROSS JOIN job_input_file ON job_id = job \
-    UNION ALL SELECT 2, job, file_id FROM of CROSS JOIN job_output_file ON job_id = job \
-    UNION ALL SELECT 3, job, user_data_id \
-      FROM of CROSS JOIN job_input_user_data ON job_id = job \
-    UNION ALL SELECT 4, job, user_data_id \
-      FROM of CROSS JOIN job_output_user_data ON job_id = job \
-    ORDER BY 1, 2, 3";
-
-/// The links of many jobs, for readers.
+/// The links of many jobs, for readers; jobs without links may be absent.
 ///
 /// # Errors
 ///
 /// What the database says.
 pub async fn read(conn: &ReadConn, jobs: &[i64]) -> Result<HashMap<i64, Links>, StoreError> {
-    let mut all: HashMap<i64, Links> = jobs.iter().map(|id| (*id, Links::default())).collect();
     let ids = to_json("job ids", Some(&jobs))?;
     let statement =
-        Statement::from_sql_and_values(conn.get_database_backend(), OF_MANY, [ids.into()]);
+        Statement::from_sql_and_values(conn.get_database_backend(), OF_JOBS, [ids.into()]);
+    let mut all: HashMap<i64, Links> = HashMap::new();
     for row in conn.query_all_raw(statement).await? {
-        let list: i64 = row.try_get_by_index(0)?;
-        let job: i64 = row.try_get_by_index(1)?;
-        let other = row.try_get_by_index(2)?;
-        let Some(links) = all.get_mut(&job) else {
-            continue;
-        };
-        match list {
-            0 => links.depends_on.push(other),
-            1 => links.input_files.push(other),
-            2 => links.output_files.push(other),
-            3 => links.input_user_data.push(other),
-            _ => links.output_user_data.push(other),
-        }
+        let job: i64 = row.try_get_by_index(0)?;
+        let (list, other) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        all.entry(job).or_default().push(list, other);
     }
     Ok(all)
 }
