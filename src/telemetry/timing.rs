@@ -9,8 +9,17 @@
 //! drops the threads' recorders (`force_synchronize`): the crate's documented `refresh`
 //! waits for every idle thread, which is forever. No sample is lost either way.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use hdrhistogram::Histogram;
+use tracing::Subscriber;
 use tracing::dispatcher::Dispatch;
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_timing::{Builder, TimingLayer, group};
 
 use super::phase::Summary;
@@ -19,54 +28,108 @@ use super::report::SpanReport;
 /// Longer spans count as this long (they saturate, they don't vanish): ten minutes.
 const LONGEST_NS: u64 = 600_000_000_000;
 
+/// Layers side by side. The crate's takes a lock of the whole layer for writing, twice for
+/// each span, so threads that share one wait for each other.
+const SHARDS: usize = 16;
+
 type Timing = TimingLayer<group::ByName, group::ByName>;
 
+/// The layer: each thread has its own of the crate's layers, as far as they go round. A
+/// span ends in the one in which it began.
+pub struct Sharded {
+    shards: [Timing; SHARDS],
+}
+
+/// In a span: the place of its layer.
+struct Shard(usize);
+
 /// The layer; it needs a filter that lets only spans through.
-pub fn layer() -> Timing {
-    Builder::default()
-        .events(group::ByName)
-        .no_span_recursion()
-        .span_close_events()
-        .layer(|| {
-            Histogram::new_with_max(LONGEST_NS, 2)
-                .unwrap_or_else(|error| unreachable!("these bounds are valid: {error}"))
-        })
+pub fn layer() -> Sharded {
+    Sharded {
+        shards: std::array::from_fn(|_| {
+            Builder::default()
+                .events(group::ByName)
+                .no_span_recursion()
+                .span_close_events()
+                .layer(|| {
+                    Histogram::new_with_max(LONGEST_NS, 2)
+                        .unwrap_or_else(|error| unreachable!("these bounds are valid: {error}"))
+                })
+        }),
+    }
+}
+
+impl<S> Layer<S> for Sharded
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        }
+        let mine = MINE.with(|mine| *mine);
+        if let Some(span) = ctx.span(id) {
+            span.extensions_mut().insert(Shard(mine));
+        }
+        self.shards[mine].on_new_span(attrs, id, ctx);
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        let shard = ctx
+            .span(&id)
+            .and_then(|span| span.extensions().get::<Shard>().map(|shard| shard.0));
+        if let Some(shard) = shard {
+            self.shards[shard].on_close(id, ctx);
+        }
+    }
 }
 
 /// Whether the dispatch holds the layer.
 pub fn is_on(dispatch: &Dispatch) -> bool {
-    dispatch.downcast_ref::<Timing>().is_some()
+    dispatch.downcast_ref::<Sharded>().is_some()
 }
 
 /// Moves the samples of all threads into the histograms. Blocks for milliseconds.
 pub fn gather(dispatch: &Dispatch) {
-    if let Some(timing) = dispatch.downcast_ref::<Timing>() {
-        timing.force_synchronize();
+    if let Some(timing) = dispatch.downcast_ref::<Sharded>() {
+        timing.shards.iter().for_each(Timing::force_synchronize);
     }
 }
 
 /// The figures of each span name, the largest total first. Blocks for milliseconds.
 pub fn report(dispatch: &Dispatch) -> Vec<SpanReport> {
-    let Some(timing) = dispatch.downcast_ref::<Timing>() else {
+    let Some(timing) = dispatch.downcast_ref::<Sharded>() else {
         return Vec::new();
     };
-    timing.force_synchronize();
-    let mut spans: Vec<SpanReport> = timing.with_histograms(|groups| {
-        groups
-            .iter()
-            .filter_map(|(name, events)| {
+    gather(dispatch);
+    let mut all: HashMap<&str, Histogram<u64>> = HashMap::new();
+    for shard in &timing.shards {
+        shard.with_histograms(|groups| {
+            for (name, events) in groups.iter() {
                 // A span's only event is its own close.
-                let mut all = Histogram::<u64>::new(2).ok()?;
                 for histogram in events.values() {
-                    all.add(&**histogram).ok()?;
+                    match all.entry(*name) {
+                        Entry::Vacant(entry) => {
+                            entry.insert((**histogram).clone());
+                        }
+                        // Cannot fail: they have the same bounds.
+                        Entry::Occupied(mut entry) => {
+                            let _ = entry.get_mut().add(&**histogram);
+                        }
+                    }
                 }
-                (!all.is_empty()).then(|| SpanReport {
-                    span: (*name).to_owned(),
-                    wall: summary(&all),
-                })
-            })
-            .collect()
-    });
+            }
+        });
+    }
+    let mut spans: Vec<SpanReport> = all
+        .into_iter()
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .map(|(name, histogram)| SpanReport {
+            span: name.to_owned(),
+            wall: summary(&histogram),
+        })
+        .collect();
     spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
     spans
 }
@@ -81,7 +144,6 @@ mod tests {
     use std::time::Duration;
 
     use tracing::{Instrument, debug_span};
-    use tracing_subscriber::Layer;
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::layer::SubscriberExt;
 
