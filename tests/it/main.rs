@@ -13,6 +13,7 @@ mod analyze_timings;
 mod bad_input;
 mod bad_luck;
 mod bad_start;
+mod bulk;
 mod claims;
 mod cli;
 mod cli_server;
