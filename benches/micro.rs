@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use tempfile::TempDir;
@@ -18,7 +18,8 @@ use torc_server::engine::workflow_runs::Extent;
 use torc_server::engine::{Broadcaster, Caller, Engine};
 use torc_server::store::ready::NeedsRow;
 use torc_server::store::{Durability, OpenOptions, Store};
-use torc_server::telemetry::{self, phase};
+use torc_server::telemetry;
+use torc_server::telemetry::phase::{self, BatchTrace, CommandTrace, Phases};
 use torc_server::wire::JobStatus;
 use torc_server::wire::claims::ClaimNextQuery;
 use torc_server::wire::compute_nodes::ComputeNodeModel;
@@ -86,14 +87,37 @@ fn span() {
 #[divan::bench]
 fn phases_of_a_command() {
     let some = divan::black_box(Duration::from_micros(7));
-    phase::command("bench", some, some);
-    phase::batch(&["bench"], some, some);
+    let now = Instant::now();
+    phase::command(&CommandTrace {
+        name: "bench",
+        batch: 1,
+        batch_size: 1,
+        submitted: now,
+        phases: Phases {
+            queue_wait: some,
+            begin: some,
+            batch_wait: some,
+            execute: some,
+            commit: some,
+            whole: some,
+        },
+        statements: Box::default(),
+        committed: true,
+    });
+    phase::batch(&BatchTrace {
+        number: 1,
+        taken: now,
+        operations: &["bench"],
+        begin: some,
+        execute: some,
+        commit: some,
+    });
 }
 
 /// What a SQL statement records.
 #[divan::bench]
 fn phase_of_a_statement() {
-    phase::statement("bench", divan::black_box(Duration::from_micros(7)));
+    phase::statement("bench", 1, divan::black_box(Duration::from_micros(7)));
 }
 
 /// Cycles of one bench: as many jobs must be there.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod extract;
 pub mod http;
+pub mod recorded;
 pub mod router;
 
 use std::fmt;

@@ -12,14 +12,19 @@
 //! | close lines | our spans that pass the same filter, when `TORC_TIMING_ENABLED` is set | [`lines`] |
 //! | console | tokio's internals, thinned by a gate | [`console`] |
 
+pub mod board;
 mod dump;
 mod files;
 mod lines;
 mod log_dir;
 mod outlet;
 pub mod phase;
+pub mod recorder;
 pub mod report;
+mod report_text;
+pub mod request;
 pub mod resource;
+pub mod series;
 pub mod signal;
 pub mod task;
 mod timing;
@@ -46,6 +51,9 @@ use tracing_subscriber::{Layer, filter};
 
 use crate::config::telemetry::TelemetryConfig;
 use outlet::Outlet;
+use recorder::history::{self, Lately};
+use recorder::window::{Window, WindowError};
+use report::PhaseReport;
 pub use report::Report;
 
 /// The beginning of the target of every span and event of ours.
@@ -209,13 +217,34 @@ impl TelemetryHandle {
     /// Everything that was measured since the start. Blocks for some milliseconds
     /// while samples are gathered from all threads: call it on the blocking pool.
     pub fn report(&self) -> Report {
+        let started = self.0.started;
+        let lately = history::since_start(started);
+        self.report_of("start", &lately)
+    }
+
+    /// What was measured in a window, asked for as `start`, `reset`, `mark:NAME`, `10s`,
+    /// `5m`. Blocks like [`Self::report`].
+    ///
+    /// # Errors
+    ///
+    /// No such window.
+    pub fn report_window(&self, text: &str) -> Result<Report, WindowError> {
+        let window: Window = text.parse()?;
+        let lately = history::lately(&window, self.0.started)?;
+        Ok(self.report_of(text, &lately))
+    }
+
+    fn report_of(&self, window: &str, lately: &Lately) -> Report {
         Report {
             generated_at: crate::clock::now_millis_text(),
             uptime_s: self.0.started.elapsed().as_secs_f64(),
+            window: window.to_owned(),
+            window_s: lately.span.as_secs_f64(),
             timing: timing::is_on(&self.0.dispatch),
             spans: timing::report(&self.0.dispatch),
-            phases: phase::report(),
+            phases: PhaseReport::of(lately, board::report()),
             dropped_log_lines: self.dropped_log_lines(),
+            recorder_bytes: history::bytes(),
         }
     }
 
@@ -248,10 +277,14 @@ impl TelemetryHandle {
         }
     }
 
-    /// Starts the task that gathers the samples of all threads every minute. Without it
-    /// the memory of unread samples would grow; call it once, inside the runtime.
+    /// Starts the task that gathers the samples of all threads every minute, without
+    /// which the memory of unread samples would grow, and the thread that keeps what came
+    /// lately. Call it once, inside the runtime.
     pub fn start_gathering(&self) -> tokio::task::JoinHandle<()> {
         let handle = self.clone();
+        if let Err(error) = history::keep(self.0.started) {
+            tracing::warn!("no windows of the last minutes: {error}");
+        }
         task::spawn("timing-gather-every-minute", async move {
             let mut minute = tokio::time::interval(Duration::from_secs(60));
             minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

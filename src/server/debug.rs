@@ -5,18 +5,19 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod timings;
+mod writer;
+
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, Query, Request};
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use serde::Deserialize;
 
 use crate::engine::Engine;
-use crate::telemetry::{TelemetryHandle, task};
+use crate::telemetry::TelemetryHandle;
 
 /// What proxies add to say for whom they ask.
 const ADDED_BY_PROXIES: [HeaderName; 4] = [
@@ -26,13 +27,15 @@ const ADDED_BY_PROXIES: [HeaderName; 4] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
+/// What the pages read; none in a server inside of another program.
+type Telemetry = Option<TelemetryHandle>;
+
 /// The routes of the debug pages.
-pub fn routes(telemetry: Option<TelemetryHandle>) -> Router<Engine> {
+pub fn routes(telemetry: Telemetry) -> Router<Engine> {
     Router::new()
-        .route(
-            "/debug/timings",
-            get(move |query| timings(query, telemetry)),
-        )
+        .merge(timings::routes())
+        .merge(writer::routes())
+        .with_state(telemetry)
         .route_layer(middleware::from_fn(only_from_here))
 }
 
@@ -100,34 +103,12 @@ fn is_loopback(authority: &str) -> bool {
         .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-#[derive(Deserialize)]
-struct Format {
-    format: Option<String>,
+/// What a page answers that needs what this server has not.
+fn no_telemetry() -> Response {
+    let refusal = "this server runs without telemetry\n";
+    (StatusCode::NOT_FOUND, refusal).into_response()
 }
 
-/// The histograms of spans and phases, live: as JSON, or with `?format=text` as a table.
-async fn timings(Query(query): Query<Format>, telemetry: Option<TelemetryHandle>) -> Response {
-    let Some(telemetry) = telemetry else {
-        let refusal = "this server runs without telemetry\n";
-        return (StatusCode::NOT_FOUND, refusal).into_response();
-    };
-    let text = match query.format.as_deref() {
-        None | Some("json") => false,
-        Some("text") => true,
-        Some(other) => {
-            let refusal = format!("unknown format '{other}'; it is json or text\n");
-            return (StatusCode::BAD_REQUEST, refusal).into_response();
-        }
-    };
-    let report = task::spawn_blocking("timings-report", move || {
-        if text {
-            telemetry.report_text().into_response()
-        } else {
-            Json(telemetry.report()).into_response()
-        }
-    });
-    report.await.unwrap_or_else(|error| {
-        tracing::error!("the timings report failed: {error}");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })
+fn bad_request(message: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response()
 }

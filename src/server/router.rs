@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use super::bodies::{self, Bodies};
+use super::recorded::recorded;
 use super::{api, debug, events};
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
@@ -64,6 +65,7 @@ pub fn router(
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn(recorded))
         .with_state(engine)
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
 use crate::telemetry::phase;
+use crate::telemetry::request;
 use crate::telemetry::resource::{self, Resource};
 
 /// Lends read connections.
@@ -79,7 +80,9 @@ impl Reads {
         id: &'static str,
         list: Option<OwnedSemaphorePermit>,
     ) -> Result<ReadConn, StoreError> {
+        let asked = Instant::now();
         let permit = self.permit(&self.inner.permits).await?;
+        request::read_wait(asked.elapsed());
         let conn = self
             .inner
             .idle
@@ -159,7 +162,8 @@ impl ReadConn {
                 .try_collect()
                 .await
         };
-        phase::statement(self.id, start.elapsed());
+        let count = rows.as_ref().map_or(0, |rows| rows.len() as u64);
+        phase::statement(self.id, count, start.elapsed());
         rows.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 }

@@ -29,10 +29,11 @@ impl Sql {
     }
 }
 
-/// Runs `work` and records its time under the statement's id.
-pub fn timed<T>(id: &'static str, work: impl FnOnce() -> T) -> T {
+/// Runs `work` and records its time under the statement's id, with the rows that it says
+/// it read or changed.
+pub fn timed<T>(id: &'static str, rows: impl FnOnce(&T) -> u64, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let value = work();
-    phase::statement(id, start.elapsed());
+    phase::statement(id, rows(&value), start.elapsed());
     value
 }

@@ -40,12 +40,14 @@ impl<'c> WriteTx<'c> {
     fn run<T>(
         &self,
         sql: Sql,
+        rows: impl FnOnce(&T) -> u64,
         work: impl FnOnce() -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.hurried.load(Ordering::Relaxed) {
             return Err(StoreError::Stopping);
         }
-        timed(sql.id, work).map_err(|error| {
+        let count = |outcome: &rusqlite::Result<T>| outcome.as_ref().map_or(0, rows);
+        timed(sql.id, count, work).map_err(|error| {
             let error = StoreError::from(error);
             self.failure.replace(Some(error.clone()));
             error
@@ -58,7 +60,11 @@ impl<'c> WriteTx<'c> {
     ///
     /// What the database says.
     pub fn execute(&self, sql: Sql, params: impl Params) -> Result<usize, StoreError> {
-        self.run(sql, || self.conn.prepare_cached(sql.text)?.execute(params))
+        self.run(
+            sql,
+            |changed| *changed as u64,
+            || self.conn.prepare_cached(sql.text)?.execute(params),
+        )
     }
 
     /// The first row, if there is one.
@@ -72,7 +78,8 @@ impl<'c> WriteTx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.run(sql, || {
+        let count = |found: &Option<T>| u64::from(found.is_some());
+        self.run(sql, count, || {
             let mut statement = self.conn.prepare_cached(sql.text)?;
             let mut rows = statement.query(params)?;
             Ok(match rows.next()? {
@@ -93,7 +100,8 @@ impl<'c> WriteTx<'c> {
         params: impl Params,
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.run(sql, || {
+        let count = |found: &Vec<T>| found.len() as u64;
+        self.run(sql, count, || {
             let mut statement = self.conn.prepare_cached(sql.text)?;
             let mut rows = statement.query(params)?;
             let mut found = Vec::new();

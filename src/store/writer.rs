@@ -11,7 +11,7 @@ mod wal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use futures_channel::oneshot;
@@ -21,8 +21,8 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use self::batch::{Entry, Queued};
 use self::wal::Wal;
 use super::{Command, Effects, StoreError};
-use crate::telemetry::phase;
 use crate::telemetry::resource::{self, Resource};
+use crate::telemetry::{board, request};
 
 /// Commands in one transaction at most.
 const BATCH_COMMANDS: usize = 256;
@@ -41,7 +41,6 @@ pub struct Writer {
 
 struct Shared {
     capacity: usize,
-    waiting: AtomicUsize,
     resource: Resource,
     /// What is still queued is refused instead of carried out.
     hurried: AtomicBool,
@@ -70,7 +69,6 @@ impl Writer {
         let (queue, inbox) = resource::unseen(|| mpsc::channel(capacity.max(1)));
         let shared = Arc::new(Shared {
             capacity: capacity.max(1),
-            waiting: AtomicUsize::new(0),
             resource: Resource::new("Writer", "Sync"),
             hurried: AtomicBool::new(false),
             interrupt: conn.get_interrupt_handle(),
@@ -94,9 +92,9 @@ impl Writer {
     pub async fn submit<C: Command>(&self, command: C) -> Result<C::Reply, C::Error> {
         let (reply, outcome) = oneshot::channel();
         let entry = Entry::new(command, reply);
-        self.shared.enter();
+        let ticket = entry.ticket();
         if let Err(refused) = self.queue.try_send(Message::Command(Box::new(entry))) {
-            self.shared.leave();
+            board::leave(ticket);
             return Err(match refused {
                 TrySendError::Full(_) => StoreError::Overloaded {
                     what: format!("{} writes", self.shared.capacity),
@@ -105,15 +103,16 @@ impl Writer {
             }
             .into());
         }
-        let outcome = self.shared.resource.wait("Writer::submit", outcome).await;
-        outcome.unwrap_or_else(|_canceled| {
-            Err(if self.queue.is_closed() {
-                StoreError::Stopping
-            } else {
-                StoreError::Panicked
+        match self.shared.resource.wait("Writer::submit", outcome).await {
+            Ok((outcome, trace)) => {
+                if let Some(trace) = trace {
+                    request::command(trace);
+                }
+                outcome
             }
-            .into())
-        })
+            Err(_canceled) if self.queue.is_closed() => Err(StoreError::Stopping.into()),
+            Err(_canceled) => Err(StoreError::Panicked.into()),
+        }
     }
 
     /// Lets the thread finish what is queued, then ends it. Later commands are refused.
@@ -130,21 +129,6 @@ impl Writer {
     }
 }
 
-impl Shared {
-    fn enter(&self) {
-        phase::writer_queue(self.waiting.fetch_add(1, Ordering::Relaxed) + 1);
-    }
-
-    fn leave(&self) {
-        let before = self.waiting.fetch_sub(1, Ordering::Relaxed);
-        phase::writer_queue(before.saturating_sub(1));
-    }
-
-    fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed) as u64
-    }
-}
-
 fn run(
     conn: Connection,
     mut wal: Wal,
@@ -154,6 +138,7 @@ fn run(
 ) {
     Wal::watch(&conn);
     let mut held_back: Option<Box<dyn Queued>> = None;
+    let mut number = 0;
     loop {
         let first = match held_back.take() {
             Some(entry) => entry,
@@ -169,8 +154,8 @@ fn run(
         };
         let mut batch = Vec::with_capacity(16);
         held_back = gather(first, &mut batch, &mut inbox);
-        for _ in &batch {
-            shared.leave();
+        for entry in &batch {
+            board::leave(entry.ticket());
         }
         if shared.hurried.load(Ordering::Relaxed) {
             batch::refuse(batch, &StoreError::Stopping);
@@ -178,21 +163,22 @@ fn run(
         }
         shared
             .resource
-            .held(|| batch::composition(&batch), || shared.waiting());
+            .held(|| batch::composition(&batch), || board::depth() as u64);
+        number += 1;
         // A command's own panic is caught closer by. Whatever else happens here, the
         // server must not be left without its only writer: the callers of this batch
         // are told, and the next one begins by undoing what is open.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            batch::run(&conn, batch, &shared.hurried, perform);
+            batch::run(&conn, number, batch, &shared.hurried, perform);
         }));
         if ran.is_err() {
-            phase::writer_idle();
+            board::release();
             tracing::error!("a batch ended in a panic; its commands were refused");
         }
         wal.tend(&conn);
         shared
             .resource
-            .held(|| "nobody".to_owned(), || shared.waiting());
+            .held(|| "nobody".to_owned(), || board::depth() as u64);
     }
     drop(wal);
     // Leaves one file behind instead of three; a failure costs nothing but that.

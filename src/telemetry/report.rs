@@ -1,26 +1,36 @@
-//! The report: spans and phases, as JSON (by serde) and as aligned tables.
+//! The report: what was recorded in a window, as JSON (by serde). `report_text` prints it.
 
-use std::fmt;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::phase::{OperationReport, PhaseReport, Summary};
+use super::board::WriterReport;
+use super::phase;
+use super::recorder::history::Lately;
+use super::recorder::{Key, Kind, Operation, Part, visit};
+use super::series::{Series, Summary};
 
-/// What telemetry measured since the start. Times are in microseconds.
+/// What telemetry measured in a window. Times are in microseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// When it was made, RFC 3339 in UTC.
     pub generated_at: String,
     /// Seconds since telemetry started.
     pub uptime_s: f64,
+    /// What was asked for: `start`, `reset`, `mark:NAME`, `10s`.
+    pub window: String,
+    /// Seconds that the window covers; the spans are always since the start.
+    pub window_s: f64,
     /// Whether the histograms of spans are on (`--timing`).
     pub timing: bool,
     /// Instrumented functions, the one with the largest total first.
     pub spans: Vec<SpanReport>,
-    /// The writer's phases and the SQL statements.
+    /// Requests, the writer's operations, the SQL statements, what runs in the background.
     pub phases: PhaseReport,
     /// Log lines that did not reach the log file.
     pub dropped_log_lines: u64,
+    /// Bytes that the recorder holds.
+    pub recorder_bytes: usize,
 }
 
 /// The wall time of one instrumented function, from its span's creation to its close.
@@ -33,127 +43,224 @@ pub struct SpanReport {
     pub wall: Summary,
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "torc-server timings at {}, up {:.0} s",
-            self.generated_at, self.uptime_s
-        )?;
-        if self.dropped_log_lines > 0 {
-            writeln!(f, "log lines dropped: {}", self.dropped_log_lines)?;
-        }
-        writeln!(f)?;
-        if self.timing {
-            let rows: Vec<_> = self.spans.iter().map(|s| (&*s.span, &s.wall)).collect();
-            table(f, "Instrumented functions (wall time)", "span", &rows)?;
-        } else {
-            writeln!(f, "Instrumented functions: not recorded (--timing off)\n")?;
-        }
-        let phases = &self.phases;
-        operations(f, &phases.operations)?;
-        let rows: Vec<_> = phases
-            .statements
-            .iter()
-            .map(|s| (&*s.statement, &s.elapsed))
-            .collect();
-        table(f, "SQL statements", "statement", &rows)?;
-        writer(f, phases)
+/// What the recorder knows of a window.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhaseReport {
+    /// Requests by method and path, the largest total first.
+    pub routes: Vec<RouteReport>,
+    /// The writer's operations, the one that used most of the writer first.
+    pub operations: Vec<OperationReport>,
+    /// SQL statements, the one with the largest total first.
+    pub statements: Vec<StatementReport>,
+    /// What runs in the background, the largest total first.
+    pub tasks: Vec<TaskReport>,
+    /// Commands per batch (a number, not a time).
+    pub batch_size: Summary,
+    /// Who holds the writer now.
+    pub writer: WriterReport,
+}
+
+/// The requests of one route, in microseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteReport {
+    /// Method and path with placeholders.
+    pub route: String,
+    /// How many requests.
+    pub count: u64,
+    /// Of all since the start: answered with a status from 500 on.
+    pub failed: u64,
+    /// Until the head of the answer was there.
+    pub wall: Summary,
+    /// In which a thread worked on it.
+    pub busy: Summary,
+    /// In which it waited for a read connection, of those that needed one.
+    pub read_wait: Summary,
+}
+
+/// One operation's phases, in microseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct OperationReport {
+    /// The command's name, for example `complete_job`.
+    pub operation: String,
+    /// How many commands.
+    pub count: u64,
+    /// Of all since the start: their batch was not committed.
+    pub failed: u64,
+    /// From submitting to the reply.
+    pub whole: Summary,
+    /// From submitting to being taken up by the writer.
+    pub queue_wait: Summary,
+    /// The whole BEGIN of its batch.
+    pub begin_latency: Summary,
+    /// Its share of BEGIN.
+    pub begin_cost: Summary,
+    /// The others of its batch were carried out.
+    pub batch_wait: Summary,
+    /// Its own work inside the transaction.
+    pub execute: Summary,
+    /// The whole COMMIT of its batch.
+    pub commit_latency: Summary,
+    /// Its share of COMMIT.
+    pub commit_cost: Summary,
+    /// What the parts leave of the whole, in total.
+    pub unaccounted_us: f64,
+}
+
+/// One statement's times, in microseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatementReport {
+    /// The statement's stable id.
+    pub statement: String,
+    /// Rows that it read or changed, since the start.
+    pub rows: u64,
+    /// Its share of the time of all statements in the window, from 0 to 1.
+    pub share: f64,
+    /// How long it took.
+    pub elapsed: Summary,
+}
+
+/// Something in the background, in microseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskReport {
+    /// What it is.
+    pub task: String,
+    /// How long it took.
+    pub elapsed: Summary,
+}
+
+/// Nanoseconds to a microsecond, the unit of every report.
+const MICROS: f64 = 1e3;
+
+/// Reads a window's series by operation and part.
+struct Found<'w> {
+    series: &'w HashMap<Key, Series>,
+    kind: Kind,
+    name: &'static str,
+}
+
+impl Found<'_> {
+    fn series(&self, part: Part) -> Option<&Series> {
+        let (kind, name) = (self.kind, self.name);
+        self.series.get(&Key { kind, name, part })
+    }
+
+    fn summary(&self, part: Part) -> Summary {
+        let series = self.series(part);
+        series.map_or_else(Summary::default, |series| series.summary(MICROS))
+    }
+
+    fn total_us(&self, part: Part) -> f64 {
+        self.series(part)
+            .map_or(0.0, |series| series.sum() as f64 / MICROS)
     }
 }
 
-/// One line per operation and phase, so that waiting, executing and committing stand
-/// below each other.
-fn operations(f: &mut fmt::Formatter<'_>, operations: &[OperationReport]) -> fmt::Result {
-    let mut rows = Vec::new();
-    for one in operations {
-        for (phase, summary) in [
-            ("queue_wait", &one.queue_wait),
-            ("begin_latency", &one.begin_latency),
-            ("begin_cost", &one.begin_cost),
-            ("execute", &one.execute),
-            ("commit_latency", &one.commit_latency),
-            ("commit_cost", &one.commit_cost),
-        ] {
-            rows.push((format!("{} {phase}", one.operation), summary));
+impl PhaseReport {
+    /// What came in a window, and the writer as it is now.
+    pub fn of(lately: &Lately, writer: WriterReport) -> Self {
+        let series = &lately.series;
+        let mut routes = each(Kind::Route, series, route);
+        routes.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
+        let mut operations = each(Kind::Command, series, operation);
+        operations.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+        let mut statements = each(Kind::Statement, series, statement);
+        statements.sort_by(|a, b| b.elapsed.total.total_cmp(&a.elapsed.total));
+        let all: f64 = statements.iter().map(|one| one.elapsed.total).sum();
+        for one in &mut statements {
+            one.share = if all > 0.0 {
+                one.elapsed.total / all
+            } else {
+                0.0
+            };
+        }
+        let mut tasks = each(Kind::Task, series, |found, _| TaskReport {
+            task: found.name.to_owned(),
+            elapsed: found.summary(Part::Whole),
+        });
+        tasks.retain(|one| one.task != phase::BATCH_SIZE);
+        tasks.sort_by(|a, b| b.elapsed.total.total_cmp(&a.elapsed.total));
+        let sizes = Key {
+            kind: Kind::Task,
+            name: phase::BATCH_SIZE,
+            part: Part::Whole,
+        };
+        Self {
+            routes,
+            operations,
+            statements,
+            tasks,
+            batch_size: series
+                .get(&sizes)
+                .map_or_else(Summary::default, |sizes| sizes.summary(1.0)),
+            writer,
         }
     }
-    let rows: Vec<_> = rows.iter().map(|(name, s)| (&**name, *s)).collect();
-    table(f, "The writer's operations", "operation phase", &rows)
 }
 
-fn writer(f: &mut fmt::Formatter<'_>, phases: &PhaseReport) -> fmt::Result {
-    let size = &phases.batch_size;
-    writeln!(
-        f,
-        "Batches: {}, commands in each: mean {:.1}, p50 {}, p99 {}, max {}",
-        size.count, size.mean, size.p50, size.p99, size.max
-    )?;
-    let writer = &phases.writer;
-    if writer.holder.is_empty() {
-        write!(f, "The writer is idle")?;
-    } else {
-        let batch: Vec<_> = writer
-            .holder
-            .iter()
-            .map(|part| format!("{} {}", part.count, part.operation))
-            .collect();
-        let held = time(writer.held_for_us);
-        write!(f, "The writer is held for {held} by {}", batch.join(", "))?;
-    }
-    writeln!(f, "; {} commands wait", writer.queued)
-}
-
-fn table(
-    f: &mut fmt::Formatter<'_>,
-    title: &str,
-    first: &str,
-    rows: &[(&str, &Summary)],
-) -> fmt::Result {
-    writeln!(f, "{title}")?;
-    if rows.is_empty() {
-        return writeln!(f, "  none yet\n");
-    }
-    let width = rows
-        .iter()
-        .map(|(name, _)| name.len())
-        .chain([first.len()])
-        .max()
-        .unwrap_or_default();
-    write!(f, "  {first:width$} {:>9}", "count")?;
-    for column in ["total", "mean", "p50", "p90", "p99", "p99.9", "max"] {
-        write!(f, " {column:>9}")?;
-    }
-    writeln!(f)?;
-    for (name, summary) in rows {
-        write!(f, "  {name:width$} {:>9}", summary.count)?;
-        for value in [
-            summary.total,
-            summary.mean,
-            summary.p50,
-            summary.p90,
-            summary.p99,
-            summary.p999,
-            summary.max,
-        ] {
-            write!(f, " {:>9}", time(value))?;
+/// What `make` says of each operation of a kind that has something in the window.
+fn each<T>(
+    kind: Kind,
+    series: &HashMap<Key, Series>,
+    make: impl Fn(&Found<'_>, &Operation) -> T,
+) -> Vec<T> {
+    let mut made = Vec::new();
+    visit(kind, |name, operation| {
+        let found = Found { series, kind, name };
+        if found.series(Part::Whole).is_some() {
+            made.push(make(&found, &operation));
         }
-        writeln!(f)?;
-    }
-    writeln!(f)
+    });
+    made
 }
 
-/// Microseconds for people: three digits and a unit.
-fn time(us: f64) -> String {
-    let (value, unit) = match us {
-        us if us < 1e3 => (us, "us"),
-        us if us < 1e6 => (us / 1e3, "ms"),
-        us => (us / 1e6, "s"),
-    };
-    let digits = match value {
-        value if value >= 100.0 => 0,
-        value if value >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$}{unit}")
+fn route(found: &Found<'_>, operation: &Operation) -> RouteReport {
+    let wall = found.summary(Part::Whole);
+    RouteReport {
+        route: found.name.to_owned(),
+        count: wall.count,
+        failed: operation.failed,
+        wall,
+        busy: found.summary(Part::Busy),
+        read_wait: found.summary(Part::ReadWait),
+    }
+}
+
+fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
+    let whole = found.summary(Part::Whole);
+    let parts = [
+        Part::QueueWait,
+        Part::BeginLatency,
+        Part::BatchWait,
+        Part::Execute,
+        Part::CommitLatency,
+    ];
+    let accounted: f64 = parts.into_iter().map(|part| found.total_us(part)).sum();
+    OperationReport {
+        operation: found.name.to_owned(),
+        count: whole.count,
+        failed: operation.failed,
+        unaccounted_us: (whole.total - accounted).max(0.0),
+        whole,
+        queue_wait: found.summary(Part::QueueWait),
+        begin_latency: found.summary(Part::BeginLatency),
+        begin_cost: found.summary(Part::BeginCost),
+        batch_wait: found.summary(Part::BatchWait),
+        execute: found.summary(Part::Execute),
+        commit_latency: found.summary(Part::CommitLatency),
+        commit_cost: found.summary(Part::CommitCost),
+    }
+}
+
+fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
+    StatementReport {
+        statement: found.name.to_owned(),
+        rows: operation.rows,
+        share: 0.0,
+        elapsed: found.summary(Part::Whole),
+    }
+}
+
+/// The writer's time that an operation used: what sorting is about.
+fn weight(operation: &OperationReport) -> f64 {
+    operation.execute.total + operation.begin_cost.total + operation.commit_cost.total
 }

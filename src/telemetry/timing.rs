@@ -22,8 +22,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_timing::{Builder, TimingLayer, group};
 
-use super::phase::Summary;
 use super::report::SpanReport;
+use super::series::Summary;
 
 /// Longer spans count as this long (they saturate, they don't vanish): ten minutes.
 const LONGEST_NS: u64 = 600_000_000_000;

@@ -9,43 +9,80 @@ use rusqlite::Connection;
 
 use super::Perform;
 use crate::store::{Command, Effects, StoreError, WriteTx};
-use crate::telemetry::phase;
+use crate::telemetry::board::{self, Ticket};
+use crate::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
+use crate::telemetry::request;
 
 /// A command in the queue, its type forgotten.
 pub(super) trait Queued: Send {
     fn name(&self) -> &'static str;
     fn bytes(&self) -> usize;
     fn alone(&self) -> bool;
+    fn ticket(&self) -> Ticket;
     fn queued_at(&self) -> Instant;
+    /// The request that it is for.
+    fn request(&self) -> Option<u64>;
     /// Applies the command; `Err` when its changes must be undone.
     fn apply(&mut self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), ()>;
+    /// What its statements did and where its time went, as far as it got.
+    fn trace(&mut self) -> &mut Work;
     /// Answers the caller; `failure` says why the batch as a whole did not happen.
-    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+    fn answer(self: Box<Self>, batch: &Batch, failure: Option<&StoreError>);
 }
+
+/// What the writer did for one command.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) phases: Phases,
+    pub(super) statements: Vec<StatementTotal>,
+}
+
+/// The batch in which commands were carried out.
+pub(super) struct Batch {
+    pub(super) number: u64,
+    pub(super) size: usize,
+}
+
+/// What a caller gets: the outcome, and where the time went.
+pub(super) type Answer<C> = (
+    Result<<C as Command>::Reply, <C as Command>::Error>,
+    Option<CommandTrace>,
+);
 
 /// A command with where its answer goes.
 pub(super) struct Entry<C: Command> {
     command: Option<C>,
     bytes: usize,
     alone: bool,
+    ticket: Ticket,
+    request: Option<u64>,
     queued_at: Instant,
     /// The request's span, so that what happens here counts as its child.
     span: tracing::Span,
+    work: Work,
     outcome: Option<Result<C::Reply, C::Error>>,
-    reply: oneshot::Sender<Result<C::Reply, C::Error>>,
+    reply: oneshot::Sender<Answer<C>>,
 }
 
 impl<C: Command> Entry<C> {
-    pub(super) fn new(command: C, reply: oneshot::Sender<Result<C::Reply, C::Error>>) -> Self {
+    /// Takes its place on the writer's board.
+    pub(super) fn new(command: C, reply: oneshot::Sender<Answer<C>>) -> Self {
         Self {
             bytes: command.bytes(),
             alone: command.alone(),
             command: Some(command),
+            ticket: board::enter(C::NAME),
+            request: request::current(),
             queued_at: Instant::now(),
             span: tracing::Span::current(),
+            work: Work::default(),
             outcome: None,
             reply,
         }
+    }
+
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
     }
 }
 
@@ -62,8 +99,16 @@ impl<C: Command> Queued for Entry<C> {
         self.alone
     }
 
+    fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
     fn queued_at(&self) -> Instant {
         self.queued_at
+    }
+
+    fn request(&self) -> Option<u64> {
+        self.request
     }
 
     fn apply(&mut self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), ()> {
@@ -72,18 +117,26 @@ impl<C: Command> Queued for Entry<C> {
         };
         let _inside = self.span.enter();
         // A bug in one command must not take the server's only writer with it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| command.apply(tx, effects)))
-            .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+        let apply = || catch_unwind(AssertUnwindSafe(|| command.apply(tx, effects)));
+        let (applied, statements) = phase::in_command(apply);
+        self.work.statements = statements;
+        let outcome = applied.unwrap_or_else(|_| Err(StoreError::Panicked.into()));
         let verdict = if outcome.is_ok() { Ok(()) } else { Err(()) };
         self.outcome = Some(outcome);
         verdict
     }
 
-    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+    fn trace(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
+    fn answer(self: Box<Self>, batch: &Batch, failure: Option<&StoreError>) {
         let Self {
             outcome,
             reply,
             span,
+            mut work,
+            queued_at,
             ..
         } = *self;
         let outcome = match (failure, outcome) {
@@ -94,34 +147,55 @@ impl<C: Command> Queued for Entry<C> {
         };
         // The span ends with the request, not with this thread's last use of it.
         drop(span);
+        work.phases.whole = queued_at.elapsed();
+        let trace = CommandTrace {
+            name: C::NAME,
+            batch: batch.number,
+            batch_size: batch.size,
+            submitted: queued_at,
+            phases: work.phases,
+            statements: work.statements.into_boxed_slice(),
+            committed: failure.is_none(),
+        };
+        phase::command(&trace);
         // A caller that went away does not undo the commit.
-        let _ = reply.send(outcome);
+        let _ = reply.send((outcome, Some(trace)));
     }
 }
 
 /// What a batch consists of, such as `2 start_job, 1 complete_job`.
 pub(super) fn composition(batch: &[Box<dyn Queued>]) -> String {
     let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
-    phase::composition(&names)
+    board::composition(&names)
 }
 
 /// Answers a batch that is not run.
 pub(super) fn refuse(batch: Vec<Box<dyn Queued>>, failure: &StoreError) {
-    for entry in batch {
-        entry.answer(Some(failure));
+    let of = Batch {
+        number: 0,
+        size: batch.len(),
+    };
+    for mut entry in batch {
+        entry.trace().phases.queue_wait = entry.queued_at().elapsed();
+        entry.answer(&of, Some(failure));
     }
 }
 
 /// Runs a batch to its end and answers everybody in it.
 pub(super) fn run(
     conn: &Connection,
+    number: u64,
     mut batch: Vec<Box<dyn Queued>>,
     hurried: &AtomicBool,
     perform: &Perform,
 ) {
     let taken = Instant::now();
     let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
-    phase::writer_holds(&names);
+    board::hold(number, &names);
+    for entry in &mut batch {
+        let waited = taken.saturating_duration_since(entry.queued_at());
+        entry.trace().phases.queue_wait = waited;
+    }
     let outcome = ended(conn).and_then(|()| commit(conn, &mut batch, hurried, taken));
     if outcome.is_err() {
         // What cannot be undone now is tried again before the next batch.
@@ -129,7 +203,14 @@ pub(super) fn run(
     }
     let failure = match outcome {
         Ok(done) => {
-            phase::batch(&names, done.begin, done.commit);
+            phase::batch(&BatchTrace {
+                number,
+                taken,
+                operations: &names,
+                begin: done.begin,
+                execute: done.execute,
+                commit: done.commit,
+            });
             perform(done.effects);
             None
         }
@@ -141,9 +222,13 @@ pub(super) fn run(
             Some(failure)
         }
     };
-    phase::writer_idle();
+    board::release();
+    let of = Batch {
+        number,
+        size: batch.len(),
+    };
     for entry in batch {
-        entry.answer(failure.as_ref());
+        entry.answer(&of, failure.as_ref());
     }
 }
 
@@ -157,6 +242,7 @@ fn ended(conn: &Connection) -> Result<(), StoreError> {
 
 struct Done {
     begin: Duration,
+    execute: Duration,
     commit: Duration,
     effects: Effects,
 }
@@ -170,12 +256,14 @@ fn commit(
     let mut statement = conn.prepare_cached("BEGIN IMMEDIATE")?;
     statement.execute(())?;
     drop(statement);
-    let begin = taken.elapsed();
+    let begun = Instant::now();
+    let begin = begun - taken;
     let mut all = Effects::default();
     let alone = batch.len() == 1;
     let mut nothing_left = false;
     for entry in batch.iter_mut() {
         let start = Instant::now();
+        board::carry_out(entry.name(), entry.request());
         let effects = if alone {
             let kept = apply_alone(conn, entry.as_mut(), hurried)?;
             nothing_left = kept.is_none();
@@ -183,20 +271,27 @@ fn commit(
         } else {
             apply(conn, entry.as_mut(), hurried)?
         };
-        phase::command(
-            entry.name(),
-            taken.saturating_duration_since(entry.queued_at()),
-            start.elapsed(),
-        );
+        let phases = &mut entry.trace().phases;
+        phases.begin = begin;
+        phases.execute = start.elapsed();
         all.append(effects);
     }
     let start = Instant::now();
+    board::committing();
     if !nothing_left {
         conn.prepare_cached("COMMIT")?.execute(())?;
     }
+    let commit = start.elapsed();
+    let execute = start - begun;
+    for entry in batch {
+        let phases = &mut entry.trace().phases;
+        phases.commit = commit;
+        phases.batch_wait = execute.saturating_sub(phases.execute);
+    }
     Ok(Done {
         begin,
-        commit: start.elapsed(),
+        execute,
+        commit,
         effects: all,
     })
 }

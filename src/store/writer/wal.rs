@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, InterruptHandle};
 
 use crate::store::backend;
-use crate::store::sql::timed;
+use crate::telemetry::{board, phase};
 
 /// The log is moved whenever so many pages have come: 16 MiB.
 const PAGES: i64 = 4_000;
@@ -100,6 +100,10 @@ impl Wal {
             self.next = PAGES;
             self.asked = false;
         }
+        if logged != self.seen {
+            let bytes = std::fs::metadata(&self.file).map_or(0, |file| file.len());
+            board::log(u64::try_from(logged).unwrap_or(0), bytes);
+        }
         self.seen = logged;
         let Some(mover) = &self.mover else {
             return;
@@ -123,7 +127,7 @@ impl Wal {
     fn finish(&mut self, conn: &Connection) {
         let large = std::fs::metadata(&self.file).is_ok_and(|file| file.len() > LIMIT);
         if !large {
-            if let Err(error) = timed("wal.finish", || checkpoint(conn)) {
+            if let Err(error) = moving("wal.finish", || checkpoint(conn)) {
                 tracing::warn!("cannot move the write-ahead log: {error}");
             }
             return;
@@ -132,18 +136,22 @@ impl Wal {
             return;
         }
         self.tried = Some(Instant::now());
-        let emptied = timed("wal.truncate", || -> rusqlite::Result<bool> {
+        let emptied = moving("wal.truncate", || {
             conn.busy_timeout(PATIENCE)?;
             conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
-                row.get::<_, i64>(0).map(|busy| busy == 0)
+                let busy: i64 = row.get(0)?;
+                Ok(Moved {
+                    pages: row.get(2)?,
+                    whole: busy == 0,
+                })
             })
         });
         if let Err(error) = conn.busy_timeout(backend::BUSY) {
             tracing::warn!("the writer's patience could not be set back: {error}");
         }
         match emptied {
-            Ok(true) => tracing::debug!("emptied the write-ahead log"),
-            Ok(false) => tracing::debug!("readers kept the write-ahead log from being emptied"),
+            Ok(moved) if moved.whole => tracing::debug!("emptied the write-ahead log"),
+            Ok(_) => tracing::debug!("readers kept the write-ahead log from being emptied"),
             Err(error) => tracing::warn!("cannot empty the write-ahead log: {error}"),
         }
     }
@@ -196,8 +204,8 @@ impl Mover {
 
 fn serve(conn: &Connection, inbox: &Receiver<()>, moved: &AtomicI64) {
     while inbox.recv().is_ok() {
-        match timed("wal.checkpoint", || checkpoint(conn)) {
-            Ok(pages) => moved.store(pages, Ordering::Release),
+        match moving("wal.checkpoint", || checkpoint(conn)) {
+            Ok(done) => moved.store(done.pages, Ordering::Release),
             Err(error) => {
                 if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) {
                     tracing::warn!("cannot move the write-ahead log: {error}");
@@ -209,11 +217,37 @@ fn serve(conn: &Connection, inbox: &Receiver<()>, moved: &AtomicI64) {
     }
 }
 
-/// Moves what no reader needs in the log; answers how many of its pages are in the
-/// database now.
-fn checkpoint(conn: &Connection) -> rusqlite::Result<i64> {
-    // Negative where there is no log, which this database always has.
+/// What a checkpoint did.
+struct Moved {
+    /// Pages of the log that are in the database now.
+    pages: i64,
+    /// Nobody kept it from moving all of them.
+    whole: bool,
+}
+
+/// Moves what no reader needs in the log.
+fn checkpoint(conn: &Connection) -> rusqlite::Result<Moved> {
     conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
-        row.get(2).map(|pages: i64| pages.max(0))
+        let busy: i64 = row.get(0)?;
+        Ok(Moved {
+            // Negative where there is no log, which this database always has.
+            pages: row.get::<_, i64>(2)?.max(0),
+            whole: busy == 0,
+        })
     })
+}
+
+/// Records how long a checkpoint takes, and what it did.
+fn moving(
+    name: &'static str,
+    checkpoint: impl FnOnce() -> rusqlite::Result<Moved>,
+) -> rusqlite::Result<Moved> {
+    let start = Instant::now();
+    let moved = checkpoint();
+    let elapsed = start.elapsed();
+    phase::task(name, elapsed);
+    if let Ok(moved) = &moved {
+        board::checkpoint(elapsed, u64::try_from(moved.pages).unwrap_or(0));
+    }
+    moved
 }

@@ -1,0 +1,179 @@
+//! The recorder: every operation's histograms, without spans, always on.
+//!
+//! *Routes* are HTTP requests by method and path, *commands* what the writer carries out,
+//! *statements* SQL under a stable id, *tasks* what runs in the background. Each has a
+//! [`Series`] per [`Part`] of its time. Here they are kept and named; `phase` and `request`
+//! record, [`history`] tells what came in the last seconds, minutes, or since a mark.
+//!
+//! The state is process-global: call sites stay plain function calls. Each operation has a
+//! lock of its own that is held for one record.
+
+pub mod history;
+pub mod window;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+
+use serde::Serialize;
+
+use super::series::Series;
+
+/// What an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// HTTP requests of one method and path.
+    Route,
+    /// What the writer carries out.
+    Command,
+    /// One SQL statement.
+    Statement,
+    /// What runs in the background.
+    Task,
+}
+
+/// Which part of an operation's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it: for a route until the head of the answer, for a command until its reply.
+    Whole,
+    /// Of a route: its thread worked on it.
+    Busy,
+    /// Of a route: it waited for a read connection.
+    ReadWait,
+    /// Of a command: until the writer took it up.
+    QueueWait,
+    /// Of a command: the whole BEGIN of its batch.
+    BeginLatency,
+    /// Of a command: its share of BEGIN.
+    BeginCost,
+    /// Of a command: the others of its batch were carried out.
+    BatchWait,
+    /// Of a command: its own work inside of the transaction.
+    Execute,
+    /// Of a command: the whole COMMIT of its batch.
+    CommitLatency,
+    /// Of a command: its share of COMMIT.
+    CommitCost,
+}
+
+/// Names one series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// What the operation is.
+    pub kind: Kind,
+    /// How it is called.
+    pub name: &'static str,
+    /// Which part of its time.
+    pub part: Part,
+}
+
+/// What is kept of one operation.
+#[derive(Clone, Default)]
+pub struct Operation {
+    /// Its series. A handful, so a scan beats a map.
+    parts: Vec<(Part, Series)>,
+    /// Rows that a statement read or changed.
+    pub rows: u64,
+    /// Requests answered with a status from 500 on, commands that were not committed.
+    pub failed: u64,
+}
+
+impl Operation {
+    /// The series of a part, made if need be.
+    pub fn part(&mut self, part: Part) -> &mut Series {
+        let at = self.parts.iter().position(|(each, _)| *each == part);
+        let at = at.unwrap_or_else(|| {
+            self.parts.push((part, Series::default()));
+            self.parts.len() - 1
+        });
+        &mut self.parts[at].1
+    }
+
+    /// The series of a part, if anything was recorded.
+    pub fn get(&self, part: Part) -> Option<&Series> {
+        self.parts
+            .iter()
+            .find_map(|(each, series)| (*each == part).then_some(series))
+    }
+
+    /// All series.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, &Series)> {
+        self.parts.iter().map(|(part, series)| (*part, series))
+    }
+}
+
+/// One entry per name; the names are constants of the program, so it stays small.
+type Table = RwLock<HashMap<&'static str, Arc<Mutex<Operation>>>>;
+
+static BOOK: LazyLock<[Table; 4]> = LazyLock::new(Default::default);
+
+/// The operation of this name, locked for one record by `record`.
+pub fn record<R>(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation) -> R) -> R {
+    record(&mut lock(&entry(&BOOK[kind as usize], name)))
+}
+
+/// Visits a copy of each operation of a kind, without holding up recording.
+pub fn visit(kind: Kind, mut see: impl FnMut(&'static str, Operation)) {
+    let known: Vec<(&'static str, Arc<Mutex<Operation>>)> = {
+        let table = BOOK[kind as usize]
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        table
+            .iter()
+            .map(|(name, one)| (*name, Arc::clone(one)))
+            .collect()
+    };
+    for (name, one) in known {
+        let copy = lock(&one).clone();
+        see(name, copy);
+    }
+}
+
+/// Visits what changed in each series since the last visit with the same `counts`, which
+/// hold how many values each had then.
+fn visit_changed(counts: &mut HashMap<Key, u64>, mut see: impl FnMut(Key, Series)) {
+    for kind in [Kind::Route, Kind::Command, Kind::Statement, Kind::Task] {
+        let known: Vec<(&'static str, Arc<Mutex<Operation>>)> = {
+            let table = BOOK[kind as usize]
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            table
+                .iter()
+                .map(|(name, one)| (*name, Arc::clone(one)))
+                .collect()
+        };
+        for (name, one) in known {
+            let mut changed = Vec::new();
+            {
+                let operation = lock(&one);
+                for (part, series) in operation.parts() {
+                    let key = Key { kind, name, part };
+                    let count = counts.entry(key).or_insert(0);
+                    if *count != series.count() {
+                        *count = series.count();
+                        changed.push((key, series.clone()));
+                    }
+                }
+            }
+            for (key, series) in changed {
+                see(key, series);
+            }
+        }
+    }
+}
+
+fn entry(table: &Table, name: &'static str) -> Arc<Mutex<Operation>> {
+    let known = table.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known.get(name) {
+        return Arc::clone(found);
+    }
+    drop(known);
+    let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(table.entry(name).or_default())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

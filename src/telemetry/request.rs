@@ -1,0 +1,274 @@
+//! Requests while they run: an id for each, the time its thread works on it, and what the
+//! store did for it. When one ends it becomes a [`Finished`], for the recorder and for
+//! whoever [`listens`](on_finish).
+//!
+//! What belongs to a request is found through the thread that polls it, so the store says
+//! `request::command(…)` without knowing of HTTP; outside of a request that does nothing.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::phase::{CommandTrace, StatementTotal};
+use super::recorder::{self, Kind, Part};
+
+static IDS: AtomicU64 = AtomicU64::new(1);
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static LISTENER: OnceLock<fn(&Arc<Finished>)> = OnceLock::new();
+
+thread_local! {
+    static CURRENT: RefCell<Option<Box<Open>>> = const { RefCell::new(None) };
+}
+
+/// The status of a request whose caller went away before it was answered.
+pub const GONE: u16 = 499;
+
+/// A request that is being answered.
+struct Open {
+    id: u64,
+    busy: Duration,
+    polls: u32,
+    read_wait: Duration,
+    commands: Vec<CommandTrace>,
+    statements: Vec<StatementTotal>,
+}
+
+/// A request that was answered, and where its time went.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its number, counted from the start of the server.
+    pub id: u64,
+    /// The trace that the caller says it belongs to (`traceparent`, W3C Trace Context).
+    pub trace_id: Option<u128>,
+    /// Method and path with placeholders.
+    pub route: &'static str,
+    /// The path as it was asked for, without its query.
+    pub path: Box<str>,
+    /// Of the answer; [`GONE`] when there was nobody left to answer.
+    pub status: u16,
+    /// When it came.
+    pub began: Instant,
+    /// Until the head of the answer was there.
+    pub wall: Duration,
+    /// In which a thread worked on it.
+    pub busy: Duration,
+    /// How often a thread turned to it.
+    pub polls: u32,
+    /// In which it waited for a read connection.
+    pub read_wait: Duration,
+    /// What the writer did for it.
+    pub commands: Box<[CommandTrace]>,
+    /// What it read.
+    pub statements: Box<[StatementTotal]>,
+}
+
+/// Who asks for what.
+pub struct Asked {
+    /// Method and path with placeholders.
+    pub route: &'static str,
+    /// The path itself.
+    pub path: Box<str>,
+    /// The caller's trace.
+    pub trace_id: Option<u128>,
+}
+
+/// Has every finished request shown to `listener`, once for the process.
+pub fn on_finish(listener: fn(&Arc<Finished>)) {
+    // Set twice only by servers that share a process, with the same function.
+    let _ = LISTENER.set(listener);
+}
+
+/// Requests that are being answered now.
+pub fn open() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// The number of the request that this thread is working on.
+pub fn current() -> Option<u64> {
+    CURRENT.with_borrow(|open| open.as_ref().map(|open| open.id))
+}
+
+/// Notes what the writer did for the current request.
+pub fn command(trace: CommandTrace) {
+    with(|open| open.commands.push(trace));
+}
+
+/// Notes a statement that was read for the current request.
+pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
+    with(|open| StatementTotal::add(&mut open.statements, id, rows, elapsed));
+}
+
+/// Notes how long the current request waited for a read connection.
+pub fn read_wait(elapsed: Duration) {
+    with(|open| open.read_wait += elapsed);
+}
+
+fn with(note: impl FnOnce(&mut Open)) {
+    CURRENT.with_borrow_mut(|open| {
+        if let Some(open) = open {
+            note(open);
+        }
+    });
+}
+
+/// Ends a request, also when its future is dropped.
+struct Ending {
+    asked: Option<Asked>,
+    open: Option<Box<Open>>,
+    began: Instant,
+    status: u16,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+        if let (Some(asked), Some(open)) = (self.asked.take(), self.open.take()) {
+            finish(asked, *open, self.began, self.status);
+        }
+    }
+}
+
+/// Takes the request back from its thread, also when its poll panics.
+struct Working<'e> {
+    ending: &'e mut Ending,
+    outer: Option<Box<Open>>,
+    since: Instant,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        let mut open = CURRENT.replace(self.outer.take());
+        if let Some(open) = &mut open {
+            open.busy += self.since.elapsed();
+            open.polls += 1;
+        }
+        self.ending.open = open;
+    }
+}
+
+/// Answers a request by `future`, whose output's status is read by `status`.
+pub async fn record<F: Future>(
+    asked: Asked,
+    future: F,
+    status: impl FnOnce(&F::Output) -> u16,
+) -> F::Output {
+    OPEN.fetch_add(1, Ordering::Relaxed);
+    let mut ending = Ending {
+        asked: Some(asked),
+        open: Some(Box::new(Open {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            busy: Duration::ZERO,
+            polls: 0,
+            read_wait: Duration::ZERO,
+            commands: Vec::new(),
+            statements: Vec::new(),
+        })),
+        began: Instant::now(),
+        status: GONE,
+    };
+    let mut future = pin!(future);
+    let output = poll_fn(|context| {
+        let outer = CURRENT.replace(ending.open.take());
+        let _working = Working {
+            ending: &mut ending,
+            outer,
+            since: Instant::now(),
+        };
+        future.as_mut().poll(context)
+    })
+    .await;
+    ending.status = status(&output);
+    output
+}
+
+fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
+    let finished = Arc::new(Finished {
+        id: open.id,
+        trace_id: asked.trace_id,
+        route: asked.route,
+        path: asked.path,
+        status,
+        began,
+        wall: began.elapsed(),
+        busy: open.busy,
+        polls: open.polls,
+        read_wait: open.read_wait,
+        commands: open.commands.into_boxed_slice(),
+        statements: open.statements.into_boxed_slice(),
+    });
+    recorder::record(Kind::Route, finished.route, |operation| {
+        operation.part(Part::Whole).add_duration(finished.wall, 1);
+        operation.part(Part::Busy).add_duration(finished.busy, 1);
+        if !finished.read_wait.is_zero() {
+            let part = operation.part(Part::ReadWait);
+            part.add_duration(finished.read_wait, 1);
+        }
+        operation.failed += u64::from(finished.status >= 500);
+    });
+    if let Some(listener) = LISTENER.get() {
+        listener(&finished);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn asked(route: &'static str) -> Asked {
+        Asked {
+            route,
+            path: "/test".into(),
+            trace_id: Some(7),
+        }
+    }
+
+    /// What is noted while a request is polled is its own, also when two take turns on one
+    /// thread, and one that is dropped is told as gone.
+    #[tokio::test]
+    async fn what_is_noted_belongs_to_the_request_that_is_polled() {
+        static SEEN: Mutex<Vec<Arc<Finished>>> = Mutex::new(Vec::new());
+        on_finish(|finished| SEEN.lock().unwrap().push(Arc::clone(finished)));
+        let one = |route, id: &'static str| {
+            record(
+                asked(route),
+                async move {
+                    for _ in 0..3 {
+                        statement(id, 1, Duration::from_millis(1));
+                        tokio::task::yield_now().await;
+                    }
+                    current()
+                },
+                |_| 200,
+            )
+        };
+        let (a, b) = tokio::join!(one("request_test a", "a"), one("request_test b", "b"));
+        assert!(a.is_some() && b.is_some() && a != b);
+        assert_eq!(current(), None);
+        let mut dropped = Box::pin(record(
+            asked("request_test gone"),
+            std::future::pending::<()>(),
+            |()| 200,
+        ));
+        assert!(futures_util::poll!(&mut dropped).is_pending());
+        drop(dropped);
+
+        let seen = SEEN.lock().unwrap();
+        let of = |route| seen.iter().find(|one| one.route == route).unwrap();
+        for (route, id) in [("request_test a", "a"), ("request_test b", "b")] {
+            let finished = of(route);
+            assert_eq!((finished.status, finished.polls), (200, 4));
+            assert_eq!(finished.statements.len(), 1);
+            assert_eq!(
+                (finished.statements[0].id, finished.statements[0].calls),
+                (id, 3)
+            );
+            assert!(finished.busy <= finished.wall);
+        }
+        assert_eq!(of("request_test gone").status, GONE);
+    }
+}
