@@ -1,5 +1,6 @@
 //! What flags and environment say, as plain values.
 
+pub mod otlp;
 pub mod telemetry;
 
 use std::ffi::{OsStr, OsString};

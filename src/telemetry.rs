@@ -17,6 +17,7 @@ mod dump;
 mod files;
 mod lines;
 mod log_dir;
+mod otlp;
 mod outlet;
 pub mod phase;
 pub mod recorder;
@@ -80,6 +81,9 @@ pub enum TelemetryError {
         /// What the system says.
         source: io::Error,
     },
+    /// Traces cannot be exported as configured.
+    #[error("cannot export traces: {0}")]
+    Otlp(String),
     /// This process has a subscriber already.
     #[error("telemetry was started twice in one process")]
     Twice,
@@ -174,8 +178,13 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         Some(Err(trouble)) => tracing::warn!("{trouble}"),
         None => {}
     }
+    let dispatch = dispatcher::get_default(Dispatch::clone);
+    if let Some(otlp) = &config.otlp {
+        tracing::info!(url = %otlp.url, protocol = ?otlp.protocol, "traces are exported");
+        otlp::start(otlp.clone(), dispatch.clone()).map_err(TelemetryError::Otlp)?;
+    }
     let handle = TelemetryHandle(Arc::new(Shared {
-        dispatch: dispatcher::get_default(Dispatch::clone),
+        dispatch,
         outlets,
         dump_dir: config.dump_dir.clone(),
         started: Instant::now(),
@@ -191,9 +200,10 @@ impl Telemetry {
 
     /// Says what was lost, then writes the last lines and ends the threads that do.
     ///
-    /// Call it last, after the runtime has ended. Takes at most a second for standard
-    /// error and another for the file, when nothing takes their lines.
+    /// Call it last, after the runtime has ended. Takes at most two seconds for traces, a
+    /// second for standard error and another for the file, when nothing takes them.
     pub fn shutdown(self) {
+        otlp::stop();
         let dropped = self.handle.dropped_log_lines();
         if dropped > 0 {
             tracing::warn!(dropped, "log lines were lost");
@@ -245,6 +255,7 @@ impl TelemetryHandle {
             phases: PhaseReport::of(lately, board::report()),
             dropped_log_lines: self.dropped_log_lines(),
             recorder_bytes: history::bytes(),
+            otlp: otlp::report(),
         }
     }
 

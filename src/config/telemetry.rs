@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::otlp::{OtlpArgs, OtlpConfig, OtlpConfigError};
+
 /// The address of tokio-console's own default.
 const CONSOLE_BIND: &str = "127.0.0.1:6669";
 
@@ -60,6 +62,10 @@ pub struct TelemetryArgs {
     /// show it). TORC_TIMING_ENABLED=1 with RUST_LOG=debug logs each call as well.
     #[arg(long, value_name = "ON|OFF", value_enum, default_value_t = Switch::On)]
     pub timing: Switch,
+
+    /// Traces to a collector.
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
 }
 
 /// `on` or `off`.
@@ -137,6 +143,8 @@ pub struct TelemetryConfig {
     pub console: Option<SocketAddr>,
     /// The directory of the timing dumps.
     pub dump_dir: PathBuf,
+    /// Where traces are exported to; none for nowhere.
+    pub otlp: Option<OtlpConfig>,
 }
 
 /// The rolling log file.
@@ -167,6 +175,9 @@ pub enum TelemetryConfigError {
         /// What it holds.
         value: String,
     },
+    /// About the export of traces.
+    #[error(transparent)]
+    Otlp(#[from] OtlpConfigError),
     /// The value is not text.
     #[error("{name} is not valid UTF-8")]
     NotText {
@@ -217,6 +228,7 @@ impl TelemetryConfig {
         };
         let log_dir = args.log_dir.filter(|dir| !dir.as_os_str().is_empty());
         Ok(Self {
+            otlp: OtlpConfig::new(&args.otlp)?,
             filter: rust_log
                 .filter(said)
                 .or(args.log_level.filter(said))
@@ -257,6 +269,7 @@ impl Default for TelemetryConfig {
             file: None,
             console: None,
             dump_dir: PathBuf::from("."),
+            otlp: None,
         }
     }
 }

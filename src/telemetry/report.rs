@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::board::WriterReport;
+use super::otlp::OtlpReport;
 use super::phase;
 use super::recorder::history::Lately;
 use super::recorder::{Key, Kind, Operation, Part, visit};
@@ -31,6 +32,9 @@ pub struct Report {
     pub dropped_log_lines: u64,
     /// Bytes that the recorder holds.
     pub recorder_bytes: usize,
+    /// What became of the traces, where they are exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<OtlpReport>,
 }
 
 /// The wall time of one instrumented function, from its span's creation to its close.

@@ -23,6 +23,13 @@ impl fmt::Display for Report {
         if self.dropped_log_lines > 0 {
             writeln!(f, "log lines dropped: {}", self.dropped_log_lines)?;
         }
+        if let Some(otlp) = &self.otlp {
+            writeln!(
+                f,
+                "requests exported as traces: {}, dropped {}, failed {}",
+                otlp.exported, otlp.dropped, otlp.failed
+            )?;
+        }
         writeln!(f)?;
         if self.timing {
             let rows: Vec<_> = self.spans.iter().map(|s| (&*s.span, &s.wall)).collect();

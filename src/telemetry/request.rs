@@ -17,7 +17,7 @@ use super::recorder::{self, Kind, Part};
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 static OPEN: AtomicUsize = AtomicUsize::new(0);
-static LISTENER: OnceLock<fn(&Arc<Finished>)> = OnceLock::new();
+static LISTENERS: [OnceLock<Listener>; 4] = [const { OnceLock::new() }; 4];
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Open>>> = const { RefCell::new(None) };
@@ -25,6 +25,21 @@ thread_local! {
 
 /// The status of a request whose caller went away before it was answered.
 pub const GONE: u16 = 499;
+
+/// What is told of every finished request. It must return at once.
+pub type Listener = fn(&Arc<Finished>);
+
+/// What the caller says of the trace that its request belongs to (`traceparent`, W3C Trace
+/// Context).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// The trace.
+    pub trace_id: u128,
+    /// The caller's span in it.
+    pub span_id: u64,
+    /// Whether the caller recorded that.
+    pub sampled: bool,
+}
 
 /// A request that is being answered.
 struct Open {
@@ -41,8 +56,8 @@ struct Open {
 pub struct Finished {
     /// Its number, counted from the start of the server.
     pub id: u64,
-    /// The trace that the caller says it belongs to (`traceparent`, W3C Trace Context).
-    pub trace_id: Option<u128>,
+    /// The trace that the caller says it belongs to.
+    pub parent: Option<Parent>,
     /// Method and path with placeholders.
     pub route: &'static str,
     /// The path as it was asked for, without its query.
@@ -72,13 +87,26 @@ pub struct Asked {
     /// The path itself.
     pub path: Box<str>,
     /// The caller's trace.
-    pub trace_id: Option<u128>,
+    pub parent: Option<Parent>,
 }
 
-/// Has every finished request shown to `listener`, once for the process.
-pub fn on_finish(listener: fn(&Arc<Finished>)) {
-    // Set twice only by servers that share a process, with the same function.
-    let _ = LISTENER.set(listener);
+impl Finished {
+    /// The trace that it belongs to, if the caller named one.
+    pub fn trace_id(&self) -> Option<u128> {
+        self.parent.map(|parent| parent.trace_id)
+    }
+}
+
+/// Has every finished request shown to `listener`, for the life of the process. There is
+/// room for four; servers that share a process bring the same ones.
+pub fn on_finish(listener: Listener) {
+    for place in &LISTENERS {
+        let held = place.get_or_init(|| listener);
+        if std::ptr::fn_addr_eq(*held, listener) {
+            return;
+        }
+    }
+    tracing::error!("nobody can listen to requests any more");
 }
 
 /// Requests that are being answered now.
@@ -187,7 +215,7 @@ pub async fn record<F: Future>(
 fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
     let finished = Arc::new(Finished {
         id: open.id,
-        trace_id: asked.trace_id,
+        parent: asked.parent,
         route: asked.route,
         path: asked.path,
         status,
@@ -208,7 +236,7 @@ fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
         }
         operation.failed += u64::from(finished.status >= 500);
     });
-    if let Some(listener) = LISTENER.get() {
+    for listener in LISTENERS.iter().map_while(OnceLock::get) {
         listener(&finished);
     }
 }
@@ -223,7 +251,7 @@ mod tests {
         Asked {
             route,
             path: "/test".into(),
-            trace_id: Some(7),
+            parent: None,
         }
     }
 

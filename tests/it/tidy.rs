@@ -49,7 +49,7 @@ const ALONE: [(&str, &[&str]); 9] = [
     ("migration", &["store"]),
     ("axum", &["server"]),
     ("hyper", &["server"]),
-    ("reqwest", &["client"]),
+    ("reqwest", &["client", "telemetry"]),
     ("clap", &["config", "cli", "main", "bin"]),
 ];
 

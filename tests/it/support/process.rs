@@ -25,7 +25,8 @@ pub fn torc() -> Command {
 pub fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
-        if name.starts_with("TORC_") || name.starts_with("TOKIO_CONSOLE") {
+        let ours = ["TORC_", "TOKIO_CONSOLE", "OTEL_"];
+        if ours.iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
