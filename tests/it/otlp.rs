@@ -22,7 +22,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
-use crate::support::process::{HANG, ServerProcess, torc_server};
+use crate::support::process::{HANG, ServerProcess, torc, torc_server};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -254,6 +254,51 @@ async fn callers_decide_for_their_own_traces() {
     assert!(status.success(), "{log}");
     let names: Vec<String> = received.spans().into_iter().map(|span| span.name).collect();
     assert_eq!(names, ["GET /ping"]);
+}
+
+/// A worker that samples puts the claim, start and end of a job into one trace, and tells
+/// the job, although the server itself samples nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_puts_a_job_into_one_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let (received, url) = collector(false).await;
+    let server = server(
+        directory.path(),
+        &["--otlp", &url, "--otlp-sample", "0"],
+        &[],
+    );
+    let spec = directory.path().join("spec.yaml");
+    let command = "echo seen $TRACEPARENT";
+    let text = format!("name: traced\njobs:\n  - name: a\n    command: {command}\n");
+    std::fs::write(&spec, text).unwrap();
+    let output = torc()
+        .current_dir(directory.path())
+        .args(["--url", &server.api().url(), "run"])
+        .arg(&spec)
+        .args(["--trace-sample", "1", "--quiet"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let ended = received
+        .root("POST /workflows/{id}/batch_complete_jobs")
+        .await;
+    let claim = "POST /workflows/{id}/claim_jobs_based_on_resources/{limit}";
+    let started = "PUT /jobs/{id}/start_job/{run_id}/{compute_node_id}";
+    let spans = received.spans();
+    for route in [claim, started] {
+        let of_trace = |span: &&Span| span.name == route && span.trace_id == ended.trace_id;
+        assert!(spans.iter().any(|span| of_trace(&span)), "no {route}");
+    }
+    let untraced = spans.iter().any(|span| span.name == "POST /workflows");
+    assert!(!untraced, "what nobody sampled was exported");
+    let stdio = directory.path().join("torc_output/job_stdio");
+    let written: String = std::fs::read_dir(stdio)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let told = format!("seen 00-{}-", hex(&ended.trace_id));
+    assert!(written.contains(&told), "{written}");
 }
 
 /// A collector that is not there, or never answers, costs requests nothing, and is told once.
