@@ -126,6 +126,9 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let mut layers: Vec<BoxedLayer> = Vec::new();
     // The first layer is the first to hear of a span's end, so what the others do then
     // is not measured.
+    if !config.timing {
+        recorder::turn_off();
+    }
     if config.timing {
         layers.push(timing::layer().with_filter(our_spans()).boxed());
     }

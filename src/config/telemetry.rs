@@ -58,8 +58,9 @@ pub struct TelemetryArgs {
     #[arg(long, value_name = "ADDR", env = "TOKIO_CONSOLE_BIND", default_value = CONSOLE_BIND, value_parser = parse_address)]
     pub console_bind: SocketAddr,
 
-    /// Record how long each instrumented function takes (SIGUSR1 or /debug/timings
-    /// show it). TORC_TIMING_ENABLED=1 with RUST_LOG=debug logs each call as well.
+    /// Record how long requests, writes, statements and instrumented functions take
+    /// (SIGUSR1 or /debug/timings show it). TORC_TIMING_ENABLED=1 with RUST_LOG=debug logs
+    /// each call as well.
     #[arg(long, value_name = "ON|OFF", value_enum, default_value_t = Switch::On)]
     pub timing: Switch,
 

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use super::recorder::{self, Kind, Part};
 use super::request;
-use super::series::Series;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
 
@@ -165,6 +164,9 @@ pub fn batch(trace: &BatchTrace<'_>) {
 
 /// Runs a command's work; answers what its statements did beside it.
 pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Vec<StatementTotal>) {
+    if !recorder::is_on() {
+        return (work(), Vec::new());
+    }
     let outer = COMMAND.replace(Some(Vec::with_capacity(16)));
     let done = work();
     let statements = COMMAND.replace(outer).unwrap_or_default();
@@ -174,6 +176,9 @@ pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Vec<StatementTotal>) {
 /// Records one SQL statement under its stable id: for the command that this thread carries
 /// out, else for the request that it works on.
 pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
+    if !recorder::is_on() {
+        return;
+    }
     recorder::record(Kind::Statement, id, |operation| {
         operation.part(Part::Whole).add_duration(elapsed, 1);
         operation.rows += rows;
@@ -196,13 +201,6 @@ pub fn task(name: &'static str, elapsed: Duration) {
     });
 }
 
-/// The sizes of batches so far.
-pub fn batch_sizes() -> Series {
-    recorder::record(Kind::Task, BATCH_SIZE, |operation| {
-        operation.part(Part::Whole).clone()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,7 +218,11 @@ mod tests {
     }
 
     fn total(name: &'static str, part: Part) -> u128 {
-        recorder::record(Kind::Command, name, |operation| operation.part(part).sum())
+        let mut total = 0;
+        recorder::record(Kind::Command, name, |operation| {
+            total = operation.part(part).sum();
+        });
+        total
     }
 
     /// Latency counts the whole for each command, cost shares it.

@@ -12,6 +12,7 @@ pub mod history;
 pub mod window;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -108,10 +109,23 @@ impl Operation {
 type Table = RwLock<HashMap<&'static str, Arc<Mutex<Operation>>>>;
 
 static BOOK: LazyLock<[Table; 4]> = LazyLock::new(Default::default);
+static OFF: AtomicBool = AtomicBool::new(false);
+
+/// Records nothing from now on (`--timing off`): what that costs can be measured.
+pub fn turn_off() {
+    OFF.store(true, Ordering::Relaxed);
+}
+
+/// Whether anything is recorded.
+pub fn is_on() -> bool {
+    !OFF.load(Ordering::Relaxed)
+}
 
 /// The operation of this name, locked for one record by `record`.
-pub fn record<R>(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation) -> R) -> R {
-    record(&mut lock(&entry(&BOOK[kind as usize], name)))
+pub fn record(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation)) {
+    if is_on() {
+        record(&mut lock(&entry(&BOOK[kind as usize], name)));
+    }
 }
 
 /// Visits a copy of each operation of a kind, without holding up recording.

@@ -35,7 +35,9 @@ impl fmt::Display for Report {
             let rows: Vec<_> = self.spans.iter().map(|s| (&*s.span, &s.wall)).collect();
             table(f, "Instrumented functions (wall time)", "span", &rows)?;
         } else {
-            writeln!(f, "Instrumented functions: not recorded (--timing off)\n")?;
+            // The rest was not recorded either; who holds the writer is known all the same.
+            writeln!(f, "Nothing is recorded (--timing off)\n")?;
+            return write!(f, "{}", self.phases.writer);
         }
         let phases = &self.phases;
         let rows: Vec<_> = phases.routes.iter().map(|r| (&*r.route, &r.wall)).collect();

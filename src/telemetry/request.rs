@@ -183,6 +183,9 @@ pub async fn record<F: Future>(
     future: F,
     status: impl FnOnce(&F::Output) -> u16,
 ) -> F::Output {
+    if !recorder::is_on() {
+        return future.await;
+    }
     OPEN.fetch_add(1, Ordering::Relaxed);
     let mut ending = Ending {
         asked: Some(asked),

@@ -407,7 +407,7 @@ fn sigusr1_dumps_promptly_and_keeps_the_newest() {
 }
 
 #[test]
-fn without_the_timing_layer_a_dump_has_phases_only() {
+fn a_dump_of_a_server_that_records_nothing_says_so() {
     let running = start(&["--no-console", "--timing", "off"], &[]);
     running.signal();
     let dump = wait_for("dump", || files(running.dir.path(), ".txt").pop());
