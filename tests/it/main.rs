@@ -36,6 +36,7 @@ mod streams;
 mod support;
 mod telemetry;
 mod telemetry_console;
+mod telemetry_misfortune;
 mod tidy;
 mod transcript;
 mod worker_misfortune;
