@@ -1,6 +1,8 @@
 //! What flags and environment say, as plain values.
 
+pub mod slow;
 pub mod telemetry;
+mod told;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

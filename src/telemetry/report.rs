@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::about::About;
 use super::board::WriterReport;
 use super::phase;
 use super::recorder::history::Lately;
@@ -31,6 +32,10 @@ pub struct Report {
     pub dropped_log_lines: u64,
     /// Bytes that the recorder holds.
     pub recorder_bytes: usize,
+    /// Bytes that the flight recorder holds.
+    pub flight_bytes: usize,
+    /// The program, its configuration and the machine.
+    pub about: About,
 }
 
 /// The wall time of one instrumented function, from its span's creation to its close.

@@ -26,6 +26,9 @@ thread_local! {
 /// The status of a request whose caller went away before it was answered.
 pub const GONE: u16 = 499;
 
+/// The route of what the writer did for no request; its status is 0.
+pub const BACKGROUND: &str = "(background)";
+
 /// A request that is being answered.
 struct Open {
     id: u64,
@@ -91,9 +94,36 @@ pub fn current() -> Option<u64> {
     CURRENT.with_borrow(|open| open.as_ref().map(|open| open.id))
 }
 
-/// Notes what the writer did for the current request.
+/// Notes what the writer did for the current request. What it did for none is shown to the
+/// listener as something of its own.
 pub fn command(trace: CommandTrace) {
-    with(|open| open.commands.push(trace));
+    let left = CURRENT.with_borrow_mut(|open| match open {
+        Some(open) => {
+            open.commands.push(trace);
+            None
+        }
+        None => Some(trace),
+    });
+    if let (Some(trace), Some(listener)) = (left, LISTENER.get()) {
+        listener(&Arc::new(background(trace)));
+    }
+}
+
+fn background(trace: CommandTrace) -> Finished {
+    Finished {
+        id: IDS.fetch_add(1, Ordering::Relaxed),
+        trace_id: None,
+        route: BACKGROUND,
+        path: Box::default(),
+        status: 0,
+        began: trace.submitted,
+        wall: trace.phases.whole,
+        busy: Duration::ZERO,
+        polls: 0,
+        read_wait: Duration::ZERO,
+        commands: Box::new([trace]),
+        statements: Box::default(),
+    }
 }
 
 /// Notes a statement that was read for the current request.
