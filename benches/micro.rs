@@ -108,6 +108,7 @@ fn phases_of_a_command() {
         number: 1,
         taken: now,
         operations: &["bench"],
+        done: &[(None, some)],
         begin: some,
         execute: some,
         commit: some,

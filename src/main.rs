@@ -1,6 +1,6 @@
 //! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
 use torc_server::say::say;
 use torc_server::server::{self, RunningServer, ServerConfig};
+use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
 use torc_server::{shutdown, store};
@@ -71,6 +72,12 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     // What the log says of a dump should be found from any directory.
     config.dump_dir = std::path::absolute(&config.dump_dir)?;
     let telemetry = telemetry::init(&config)?;
+    let beside = database.as_ref().map(|path| match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    });
+    let about = About::new(args.told(), beside, store::sqlite_version());
+    telemetry.handle().describe(about);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.worker_threads())
         .thread_name("torc-runtime")

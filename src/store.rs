@@ -43,3 +43,8 @@ pub use open::{Durability, OpenOptions, Store};
 pub use reads::{ReadConn, Reads};
 pub use tx::WriteTx;
 pub use writer::Writer;
+
+/// The version of SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

@@ -12,9 +12,14 @@
 //! | close lines | our spans that pass the same filter, when `TORC_TIMING_ENABLED` is set | [`lines`] |
 //! | console | tokio's internals, thinned by a gate | [`console`] |
 
+pub mod about;
 pub mod board;
 mod dump;
+pub mod exemplars;
 mod files;
+pub mod flight;
+pub mod follow;
+mod hlog;
 mod lines;
 mod log_dir;
 mod otlp;
@@ -27,8 +32,12 @@ pub mod request;
 pub mod resource;
 pub mod series;
 pub mod signal;
+pub mod slow;
 pub mod task;
 mod timing;
+pub mod told;
+mod trace;
+mod watch;
 
 #[cfg(tokio_unstable)]
 mod console;
@@ -38,9 +47,10 @@ mod gate;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tracing::Metadata;
 use tracing::dispatcher::{self, Dispatch};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
@@ -51,6 +61,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter};
 
 use crate::config::telemetry::TelemetryConfig;
+use about::About;
+use dump::{Content, Dumps};
 use outlet::Outlet;
 use recorder::history::{self, Lately};
 use recorder::window::{Window, WindowError};
@@ -108,8 +120,9 @@ struct Shared {
     /// thread may run under a scoped subscriber of its own.
     dispatch: Dispatch,
     outlets: Vec<Outlet>,
-    dump_dir: PathBuf,
+    dumps: Dumps,
     started: Instant,
+    about: OnceLock<About>,
 }
 
 /// Installs the subscriber of the whole process.
@@ -158,6 +171,15 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         outlets.push(outlet);
         guards.push(guard);
     }
+    let slow = slow::open(config.slow.clone(), config.file.as_ref());
+    let slow = slow.map_err(|source| TelemetryError::LogDir {
+        dir: config.dump_dir.clone(),
+        source,
+    })?;
+    if let Some((outlet, guard)) = slow {
+        outlets.push(outlet);
+        guards.push(guard);
+    }
     if config.timing_lines {
         let filter = parse_filter(&config.filter)?.and(our_spans());
         layers.push(lines::CloseLines::new(sinks).with_filter(filter).boxed());
@@ -189,9 +211,15 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let handle = TelemetryHandle(Arc::new(Shared {
         dispatch,
         outlets,
-        dump_dir: config.dump_dir.clone(),
+        dumps: Dumps {
+            dir: config.dump_dir.clone(),
+            max_total_size: config.dump_max_total_size,
+        },
         started: Instant::now(),
+        about: OnceLock::new(),
     }));
+    flight::limit(config.flight_recorder);
+    watch::install(&handle);
     Ok(Telemetry { handle, guards })
 }
 
@@ -222,8 +250,12 @@ impl TelemetryHandle {
         Self(Arc::new(Shared {
             dispatch: Dispatch::none(),
             outlets: Vec::new(),
-            dump_dir: PathBuf::from("."),
+            dumps: Dumps {
+                dir: PathBuf::from("."),
+                max_total_size: u64::MAX,
+            },
             started: Instant::now(),
+            about: OnceLock::new(),
         }))
     }
 
@@ -259,6 +291,8 @@ impl TelemetryHandle {
             dropped_log_lines: self.dropped_log_lines(),
             recorder_bytes: history::bytes(),
             otlp: otlp::report(),
+            flight_bytes: flight::bytes(),
+            about: self.about().clone(),
         }
     }
 
@@ -267,14 +301,72 @@ impl TelemetryHandle {
         self.report().to_string()
     }
 
-    /// Writes the report, as a table and as JSON, to two new files in the dump
-    /// directory and returns the table's path. Blocks. The 20 newest are kept.
+    /// Says once what runs here, for reports and dumps.
+    pub fn describe(&self, about: About) {
+        // A second time would tell the same.
+        let _ = self.0.about.set(about);
+    }
+
+    /// What runs here.
+    pub fn about(&self) -> &About {
+        let unsaid = || About::new(Value::Null, None, "");
+        self.0.about.get_or_init(unsaid)
+    }
+
+    /// The histograms of a window as an HdrHistogram interval log. Blocks like
+    /// [`Self::report`].
+    ///
+    /// # Errors
+    ///
+    /// No such window.
+    pub fn histograms(&self, window: &str) -> Result<io::Result<Vec<u8>>, WindowError> {
+        let window: Window = window.parse()?;
+        let lately = history::lately(&window, self.0.started)?;
+        Ok(hlog::write(&lately))
+    }
+
+    /// What the flight recorder holds of the time after `since`, as trace events that
+    /// Perfetto and Chrome read. Takes some milliseconds per megabyte: call it on the
+    /// blocking pool.
+    pub fn trace(&self, since: Option<Instant>) -> Vec<u8> {
+        self.trace_about(since, &json!(self.about()))
+    }
+
+    fn trace_about(&self, since: Option<Instant>, about: &Value) -> Vec<u8> {
+        trace::write(&flight::recent(since), self.0.started, about)
+    }
+
+    /// Writes the report, as a table, as JSON and as histograms, and the flight recorder to
+    /// new files in the dump directory and returns the table's path. Blocks. The 20 newest
+    /// dumps are kept.
     ///
     /// # Errors
     ///
     /// If the directory cannot be written.
     pub fn dump(&self) -> io::Result<PathBuf> {
-        dump::write(&self.0.dump_dir, &self.report())
+        let lately = history::since_start(self.0.started);
+        let report = self.report_of("start", &lately);
+        let mut files = Vec::with_capacity(4);
+        if flight::is_on() {
+            files.push((Content::Flight, self.trace(None)));
+        }
+        files.push((Content::Histograms, hlog::write(&lately)?));
+        let json = serde_json::to_vec_pretty(&report).map_err(io::Error::other)?;
+        files.push((Content::Report, json));
+        files.push((Content::Table, report.to_string().into_bytes()));
+        self.0.dumps.write(&files)
+    }
+
+    /// Writes the flight recorder alone. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be written.
+    fn dump_flight(&self, because: &str) -> io::Result<PathBuf> {
+        let mut about = json!(self.about());
+        about["dumped_after"] = json!(because);
+        let trace = self.trace_about(None, &about);
+        self.0.dumps.write(&[(Content::Flight, trace)])
     }
 
     /// Lines that standard error or the log file did not get: the queue was full, or the
@@ -309,6 +401,7 @@ impl TelemetryHandle {
                 // only mean that this minute is gathered with the next.
                 let _ = task::spawn_blocking("timing-gather", move || {
                     timing::gather(&handle.0.dispatch);
+                    flight::expire();
                 })
                 .await;
             }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::otlp::{OtlpArgs, OtlpConfig, OtlpConfigError};
+use super::slow::{FlightSize, SlowRule, SlowRules};
 
 /// The address of tokio-console's own default.
 const CONSOLE_BIND: &str = "127.0.0.1:6669";
@@ -67,6 +68,25 @@ pub struct TelemetryArgs {
     /// Traces to a collector.
     #[command(flatten)]
     pub otlp: OtlpArgs,
+    /// Keep the requests and batches of the last 30 s in memory, at most so many bytes
+    /// of them, for /debug/trace and for dumps; `off` keeps none.
+    #[arg(long, value_name = "SIZE|off", default_value = "64M")]
+    pub flight_recorder: FlightSize,
+
+    /// What counts as slow, for the slow-operation log: a time for all, NAME=TIME for a
+    /// route or a command, as in `250ms,complete_job=50ms,GET /jobs=2s`. `off` is never.
+    /// [default: 1s]
+    #[arg(
+        long,
+        value_name = "TIME|NAME=TIME",
+        env = "TORC_SLOW",
+        value_delimiter = ','
+    )]
+    pub slow: Vec<SlowRule>,
+
+    /// Keep all dumps together below this size, deleting the oldest.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    pub dump_max_total_size: ByteSize,
 }
 
 /// `on` or `off`.
@@ -146,6 +166,12 @@ pub struct TelemetryConfig {
     pub dump_dir: PathBuf,
     /// Where traces are exported to; none for nowhere.
     pub otlp: Option<OtlpConfig>,
+    /// The most bytes of all dumps together.
+    pub dump_max_total_size: u64,
+    /// The most bytes that the flight recorder holds; 0 switches it off.
+    pub flight_recorder: u64,
+    /// What counts as slow.
+    pub slow: SlowRules,
 }
 
 /// The rolling log file.
@@ -245,6 +271,9 @@ impl TelemetryConfig {
                 max_total_size: args.log_max_total_size.0,
             }),
             console: (!args.no_console).then_some(args.console_bind),
+            dump_max_total_size: args.dump_max_total_size.0,
+            flight_recorder: args.flight_recorder.0,
+            slow: SlowRules::new(args.slow),
         })
     }
 
@@ -271,6 +300,9 @@ impl Default for TelemetryConfig {
             console: None,
             dump_dir: PathBuf::from("."),
             otlp: None,
+            dump_max_total_size: 1 << 30,
+            flight_recorder: 64 << 20,
+            slow: SlowRules::default(),
         }
     }
 }

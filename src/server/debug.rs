@@ -5,7 +5,12 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod asked;
+mod exemplars;
+mod requests;
+mod slow;
 mod timings;
+mod trace;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
 use crate::engine::Engine;
+use crate::shutdown::Shutdown;
 use crate::telemetry::TelemetryHandle;
 
 /// What proxies add to say for whom they ask.
@@ -31,8 +37,12 @@ const ADDED_BY_PROXIES: [HeaderName; 4] = [
 type Telemetry = Option<TelemetryHandle>;
 
 /// The routes of the debug pages.
-pub fn routes(telemetry: Telemetry) -> Router<Engine> {
+pub fn routes(telemetry: Telemetry, shutdown: Shutdown) -> Router<Engine> {
     Router::new()
+        .merge(exemplars::routes())
+        .merge(requests::routes(shutdown.clone()))
+        .merge(slow::routes())
+        .merge(trace::routes(shutdown))
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)

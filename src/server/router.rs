@@ -52,7 +52,7 @@ pub fn router(
         .merge(api::user_data::routes())
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
-        .merge(events::routes(shutdown))
+        .merge(events::routes(shutdown.clone()))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
         .layer(middleware::from_fn_with_state(bodies, bodies::bounded));
@@ -61,7 +61,7 @@ pub fn router(
         .route("/", get(front))
         .route("/dashboard", get(front))
         .route("/dashboard/", get(front))
-        .merge(debug::routes(telemetry))
+        .merge(debug::routes(telemetry, shutdown))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn(headers))

@@ -2,7 +2,7 @@
 //! server.
 //!
 //! Whether a request is exported is decided when it has ended: it was sampled, by its
-//! caller or by our share, or it was slow. So slow ones are there whatever the share is. A
+//! caller or by our share, or it was slow (`--slow`). So slow ones are there whatever the share is. A
 //! collector that is slow or dead costs requests nothing: what does not fit into the queue
 //! is dropped and counted.
 
@@ -20,11 +20,10 @@ use tracing::dispatcher::{self, Dispatch};
 
 use self::send::{SendError, Sender};
 use self::spans::Epoch;
-use super::request::{self, Finished};
+use super::request::{self, BACKGROUND, Finished};
+use super::slow;
 use crate::config::otlp::{OtlpConfig, Sampler};
 
-/// Slower requests are exported whether they were sampled or not.
-const SLOW: Duration = Duration::from_secs(1);
 /// Tries of one export that may yet go well.
 const TRIES: u32 = 4;
 /// Before the second try; twice as long before each further one.
@@ -162,7 +161,10 @@ fn offer(finished: &Arc<Finished>) {
 }
 
 fn is_wanted(sampler: Sampler, finished: &Finished) -> bool {
-    if finished.wall >= SLOW {
+    if finished.route == BACKGROUND {
+        return false;
+    }
+    if slow::is_slow(finished) {
         return true;
     }
     match finished.parent {

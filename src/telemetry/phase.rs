@@ -14,6 +14,7 @@ use super::recorder::{self, Kind, Part};
 use super::request;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
+static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
 
 /// Under which the sizes of batches are kept (numbers, not times).
 pub const BATCH_SIZE: &str = "batch_size";
@@ -109,6 +110,8 @@ pub struct BatchTrace<'b> {
     pub taken: Instant,
     /// Its operations.
     pub operations: &'b [&'static str],
+    /// For each of them the request that it was for, and its own work.
+    pub done: &'b [(Option<u64>, Duration)],
     /// Its BEGIN.
     pub begin: Duration,
     /// All of its commands together.
@@ -121,6 +124,12 @@ pub struct BatchTrace<'b> {
 pub fn on_batch(listener: fn(&BatchTrace<'_>)) {
     // Set twice only by servers that share a process, with the same function.
     let _ = BATCHES.set(listener);
+}
+
+/// Has every run of background work told to `listener` when it ends, once for the process.
+pub fn on_task(listener: fn(&'static str, Duration)) {
+    // Set twice only by servers that share a process, with the same function.
+    let _ = TASKS.set(listener);
 }
 
 /// Records one command, when it is answered.
@@ -199,6 +208,9 @@ pub fn task(name: &'static str, elapsed: Duration) {
     recorder::record(Kind::Task, name, |operation| {
         operation.part(Part::Whole).add_duration(elapsed, 1);
     });
+    if let Some(listener) = TASKS.get() {
+        listener(name, elapsed);
+    }
 }
 
 #[cfg(test)]

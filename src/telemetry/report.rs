@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::about::About;
 use super::board::WriterReport;
 use super::otlp::OtlpReport;
 use super::phase;
@@ -35,6 +36,10 @@ pub struct Report {
     /// What became of the traces, where they are exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp: Option<OtlpReport>,
+    /// Bytes that the flight recorder holds.
+    pub flight_bytes: usize,
+    /// The program, its configuration and the machine.
+    pub about: About,
 }
 
 /// The wall time of one instrumented function, from its span's creation to its close.

@@ -13,6 +13,7 @@ impl fmt::Display for Report {
             "torc-server timings at {}, up {:.0} s",
             self.generated_at, self.uptime_s
         )?;
+        writeln!(f, "{}", self.about)?;
         if self.window != "start" {
             writeln!(
                 f,
@@ -187,7 +188,7 @@ fn table(
 }
 
 /// Microseconds for people: three digits and a unit.
-fn time(us: f64) -> String {
+pub(super) fn time(us: f64) -> String {
     let (value, unit) = match us {
         us if us < 1e3 => (us, "us"),
         us if us < 1e6 => (us / 1e3, "ms"),

@@ -41,6 +41,9 @@ pub struct Parent {
     pub sampled: bool,
 }
 
+/// The route of what the writer did for no request; its status is 0.
+pub const BACKGROUND: &str = "(background)";
+
 /// A request that is being answered.
 struct Open {
     id: u64,
@@ -119,9 +122,42 @@ pub fn current() -> Option<u64> {
     CURRENT.with_borrow(|open| open.as_ref().map(|open| open.id))
 }
 
-/// Notes what the writer did for the current request.
+/// Notes what the writer did for the current request. What it did for none is shown to the
+/// listener as something of its own.
 pub fn command(trace: CommandTrace) {
-    with(|open| open.commands.push(trace));
+    let left = CURRENT.with_borrow_mut(|open| match open {
+        Some(open) => {
+            open.commands.push(trace);
+            None
+        }
+        None => Some(trace),
+    });
+    if let Some(trace) = left {
+        tell(&Arc::new(background(trace)));
+    }
+}
+
+fn tell(finished: &Arc<Finished>) {
+    for listener in LISTENERS.iter().map_while(OnceLock::get) {
+        listener(finished);
+    }
+}
+
+fn background(trace: CommandTrace) -> Finished {
+    Finished {
+        id: IDS.fetch_add(1, Ordering::Relaxed),
+        parent: None,
+        route: BACKGROUND,
+        path: Box::default(),
+        status: 0,
+        began: trace.submitted,
+        wall: trace.phases.whole,
+        busy: Duration::ZERO,
+        polls: 0,
+        read_wait: Duration::ZERO,
+        commands: Box::new([trace]),
+        statements: Box::default(),
+    }
 }
 
 /// Notes a statement that was read for the current request.
@@ -239,9 +275,7 @@ fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
         }
         operation.failed += u64::from(finished.status >= 500);
     });
-    for listener in LISTENERS.iter().map_while(OnceLock::get) {
-        listener(&finished);
-    }
+    tell(&finished);
 }
 
 #[cfg(test)]

@@ -256,6 +256,24 @@ async fn callers_decide_for_their_own_traces() {
     assert_eq!(names, ["GET /ping"]);
 }
 
+/// What is slow is exported although nothing is sampled.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_requests_are_exported_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let (received, url) = collector(false).await;
+    let flags = ["--otlp", &*url, "--otlp-sample", "0"];
+    let slow = ["--slow", "off,GET /ping=0ms"];
+    let server = server(
+        directory.path(),
+        &[flags, [slow[0], slow[1], "-l", "off"]].concat(),
+        &[],
+    );
+    server.api().workflow().await;
+    send(&server, "GET", "/ping", &json!({}), false).await;
+    received.root("GET /ping").await;
+    assert!(received.spans().iter().all(|span| span.name == "GET /ping"));
+}
+
 /// A worker that samples puts the claim, start and end of a job into one trace, and tells
 /// the job, although the server itself samples nothing.
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,7 @@ async fn a_wall_clock_that_jumps_moves_no_duration() {
         .args(["--log-dir", "logs"])
         .env("LD_PRELOAD", preload(directory.path(), "jumping_clock.c"))
         .env("JUMP_FILE", &jump);
-    let mut server = ServerProcess::spawn(command);
+    let server = ServerProcess::spawn(command);
     let api = server.api();
     one_job(&api).await;
     let date = async || {
@@ -122,7 +122,6 @@ async fn a_thousand_signals_are_some_dumps() {
             .count()
     };
     assert!((1..=20).contains(&dumps()), "{} dumps", dumps());
-    let mut server = server;
     server.signal("TERM");
     assert!(server.wait().0.success());
 }
@@ -144,7 +143,7 @@ async fn a_console_that_stops_reading_holds_up_nobody() {
         .current_dir(directory.path())
         .args(["run", "--port", "0", "-d", "x.db"])
         .args(["--console-bind", "127.0.0.1:0"]);
-    let mut server = ServerProcess::spawn(command);
+    let server = ServerProcess::spawn(command);
     let line = server.wait_for_log("tokio-console can connect");
     let (_, address) = line.split_once("address=").unwrap();
     let mut client = InstrumentClient::connect(format!("http://{}", address.trim()))

@@ -1,13 +1,14 @@
 //! `/debug/timings`: the histograms of requests, commands and statements, in any window.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::asked::blocking;
 use super::{Telemetry, bad_request, no_telemetry};
 use crate::telemetry::recorder::history;
 use crate::telemetry::recorder::window::RESET;
@@ -31,7 +32,7 @@ struct Asked {
     window: Option<String>,
 }
 
-/// As JSON, or with `?format=text` as a table; `?window=` is `start`, `reset`,
+/// As JSON, with `?format=text` as a table, with `?format=hlog` as histograms; `?window=` is `start`, `reset`,
 /// `mark:NAME`, or the last time such as `10s` or `5m`.
 async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
     let Some(telemetry) = telemetry else {
@@ -40,8 +41,10 @@ async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>)
     let text = match asked.format.as_deref() {
         None | Some("json") => false,
         Some("text") => true,
+        Some("hlog") => return histograms(telemetry, asked.window).await,
         Some(other) => {
-            return bad_request(&format!("unknown format '{other}'; it is json or text"));
+            let refusal = format!("unknown format '{other}'; it is json, text or hlog");
+            return bad_request(&refusal);
         }
     };
     let report = match report(telemetry, asked.window).await {
@@ -52,6 +55,21 @@ async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>)
         report.to_string().into_response()
     } else {
         Json(report).into_response()
+    }
+}
+
+/// An HdrHistogram interval log.
+async fn histograms(telemetry: TelemetryHandle, window: Option<String>) -> Response {
+    let window = window.unwrap_or_else(|| "start".to_owned());
+    let made = blocking("timings-hlog", move || telemetry.histograms(&window)).await;
+    match made {
+        Ok(Ok(Ok(log))) => ([(header::CONTENT_TYPE, "text/plain")], log).into_response(),
+        Ok(Ok(Err(error))) => {
+            tracing::error!("the histograms cannot be written: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Ok(Err(error)) => bad_request(&error.to_string()),
+        Err(refusal) => refusal,
     }
 }
 

@@ -203,10 +203,15 @@ pub(super) fn run(
     }
     let failure = match outcome {
         Ok(done) => {
+            let each: Vec<_> = batch
+                .iter_mut()
+                .map(|entry| (entry.request(), entry.trace().phases.execute))
+                .collect();
             phase::batch(&BatchTrace {
                 number,
                 taken,
                 operations: &names,
+                done: &each,
                 begin: done.begin,
                 execute: done.execute,
                 commit: done.commit,
