@@ -20,6 +20,7 @@ mod files;
 pub mod flight;
 pub mod follow;
 mod hlog;
+mod layers;
 mod lines;
 mod log_dir;
 mod otlp;
@@ -45,34 +46,26 @@ mod console;
 mod gate;
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tracing::Metadata;
 use tracing::dispatcher::{self, Dispatch};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
-use tracing_subscriber::fmt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, filter};
 
 use crate::config::telemetry::TelemetryConfig;
 use about::About;
 use dump::{Content, Dumps};
+use layers::{BoxedLayer, add_console, file_layer, our_spans, parse_filter, stderr_layer};
 use outlet::Outlet;
 use recorder::history::{self, Lately};
 use recorder::window::{Window, WindowError};
 use report::PhaseReport;
 pub use report::Report;
-
-/// The beginning of the target of every span and event of ours.
-const OURS: &str = "torc_server";
-
-type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Why telemetry could not start; each is one line for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -407,116 +400,4 @@ impl TelemetryHandle {
             }
         })
     }
-}
-
-fn stderr_layer(
-    config: &TelemetryConfig,
-    outlet: Outlet,
-    ansi: bool,
-) -> Result<BoxedLayer, TelemetryError> {
-    Ok(fmt::layer()
-        .with_writer(outlet)
-        .with_ansi(ansi)
-        .with_target(true)
-        .with_thread_ids(true)
-        .with_line_number(true)
-        .with_filter(parse_filter(&config.filter)?)
-        .boxed())
-}
-
-fn file_layer(
-    config: &TelemetryConfig,
-    json: bool,
-    outlet: Outlet,
-) -> Result<BoxedLayer, TelemetryError> {
-    let layer = fmt::layer()
-        .with_writer(outlet)
-        .with_ansi(false)
-        .with_target(true)
-        .with_thread_ids(true)
-        .with_line_number(true);
-    let filter = parse_filter(&config.filter)?;
-    Ok(if json {
-        layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_filter(filter)
-            .boxed()
-    } else {
-        layer.with_filter(filter).boxed()
-    })
-}
-
-/// Reads a filter in the syntax of `RUST_LOG`, and keeps tokio's internals out of it:
-/// they are for the console, and at trace level they would drown everything.
-fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
-    let error = |reason: String| TelemetryError::Filter {
-        filter: text.to_owned(),
-        reason,
-    };
-    if let Some(level) = misspelt_level(text) {
-        return Err(error(format!("did you mean `{level}`?")));
-    }
-    let mut filter = EnvFilter::builder()
-        .parse(text)
-        .map_err(|cause| error(cause.to_string()))?;
-    for quiet in ["tokio=off", "runtime=off"] {
-        let directive = quiet
-            .parse()
-            .map_err(|cause: filter::ParseError| error(cause.to_string()))?;
-        filter = filter.add_directive(directive);
-    }
-    Ok(filter)
-}
-
-/// A lone word that is nearly a level, or begins with one (`warning`). The filter's
-/// syntax would take it for the name of a crate, and the log would stay empty without a
-/// word of why.
-fn misspelt_level(text: &str) -> Option<&'static str> {
-    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    text.split(',').map(str::trim).find_map(|word| {
-        let word = word.to_ascii_lowercase();
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
-        if !plain || LEVELS.contains(&word.as_str()) {
-            return None;
-        }
-        LEVELS.into_iter().find(|level| {
-            strsim::damerau_levenshtein(level, &word) <= 2
-                || (*level != "off" && word.starts_with(level))
-        })
-    })
-}
-
-fn our_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    filter_fn(|meta| meta.is_span() && meta.target().starts_with(OURS))
-}
-
-/// Adds the console's layer, if it is wanted; returns where it listens, or a sentence
-/// about why it does not.
-#[cfg(tokio_unstable)]
-fn add_console(
-    config: &TelemetryConfig,
-    layers: &mut Vec<BoxedLayer>,
-) -> Option<Result<SocketAddr, String>> {
-    let added = console::layer(config.console?).map(|(layer, address)| {
-        layers.push(layer);
-        address
-    });
-    Some(added)
-}
-
-#[cfg(not(tokio_unstable))]
-fn add_console(
-    config: &TelemetryConfig,
-    _layers: &mut Vec<BoxedLayer>,
-) -> Option<Result<SocketAddr, String>> {
-    config.console.map(|_| {
-        Err(
-            "tokio-console is off: this build lacks task names. Build with \
-             RUSTFLAGS=\"--cfg tokio_unstable\" to switch it on, or say --no-console"
-                .to_owned(),
-        )
-    })
 }
