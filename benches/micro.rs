@@ -6,6 +6,7 @@
 //! `valgrind --tool=callgrind` on the binary that `--no-run` names, with a filter.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,9 @@ use torc_server::engine::{Broadcaster, Caller, Engine};
 use torc_server::store::ready::NeedsRow;
 use torc_server::store::{Durability, OpenOptions, Store};
 use torc_server::telemetry;
-use torc_server::telemetry::phase::{self, BatchTrace, CommandTrace, Phases};
+use torc_server::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
+use torc_server::telemetry::request::Finished;
+use torc_server::telemetry::{exemplars, flight, slow};
 use torc_server::wire::JobStatus;
 use torc_server::wire::claims::ClaimNextQuery;
 use torc_server::wire::compute_nodes::ComputeNodeModel;
@@ -113,6 +116,59 @@ fn phases_of_a_command() {
         execute: some,
         commit: some,
     });
+}
+
+/// What is kept of a finished request: in the flight recorder and as an exemplar, with a
+/// look whether it was slow. Beside it, another thread does the same.
+#[divan::bench(threads = [1, 2])]
+fn keep_a_request(bencher: Bencher) {
+    bencher.with_inputs(a_request).bench_values(|finished| {
+        flight::request(&finished);
+        exemplars::keep(&finished);
+        slow::look(&finished)
+    });
+}
+
+/// The flight recorder alone.
+#[divan::bench(threads = [1, 2])]
+fn flight_of_a_request(bencher: Bencher) {
+    bencher
+        .with_inputs(a_request)
+        .bench_values(|finished| flight::request(&finished));
+}
+
+/// A request with one command of five statements.
+fn a_request() -> Arc<Finished> {
+    let some = Duration::from_micros(7);
+    let statement = StatementTotal {
+        id: "bench",
+        calls: 1,
+        rows: 1,
+        elapsed: some,
+    };
+    let command = CommandTrace {
+        name: "bench",
+        batch: 1,
+        batch_size: 1,
+        submitted: Instant::now(),
+        phases: Phases::default(),
+        statements: Box::new([statement; 5]),
+        committed: true,
+    };
+    Arc::new(Finished {
+        id: 1,
+        trace_id: None,
+        route: "bench",
+        path: "/torc-service/v1/jobs/1234".into(),
+        status: 200,
+        began: Instant::now(),
+        wall: some,
+        busy: some,
+        polls: 2,
+        read_wait: Duration::ZERO,
+        commands: Box::new([command]),
+        statements: Box::default(),
+    })
 }
 
 /// What a SQL statement records.

@@ -46,11 +46,11 @@ mod console;
 mod gate;
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tracing::dispatcher::{self, Dispatch};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::FilterExt;
@@ -59,7 +59,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::telemetry::TelemetryConfig;
 use about::About;
-use dump::{Content, Dumps};
+use dump::Dumps;
 use layers::{BoxedLayer, add_console, file_layer, our_spans, parse_filter, stderr_layer};
 use outlet::Outlet;
 use recorder::history::{self, Lately};
@@ -130,13 +130,12 @@ struct Shared {
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     parse_filter(&config.filter)?;
     let mut layers: Vec<BoxedLayer> = Vec::new();
-    // The first layer is the first to hear of a span's end, so what the others do then
-    // is not measured.
-    if !config.timing {
-        recorder::turn_off();
-    }
     if config.timing {
+        // The first layer is the first to hear of a span's end, so what the others do then
+        // is not measured.
         layers.push(timing::layer().with_filter(our_spans()).boxed());
+    } else {
+        recorder::turn_off();
     }
     let (stderr, guard) = Outlet::stderr();
     let mut guards = vec![guard];
@@ -164,12 +163,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         outlets.push(outlet);
         guards.push(guard);
     }
-    let slow = slow::open(config.slow.clone(), config.file.as_ref());
-    let slow = slow.map_err(|source| TelemetryError::LogDir {
-        dir: config.dump_dir.clone(),
-        source,
-    })?;
-    if let Some((outlet, guard)) = slow {
+    if let Some((outlet, guard)) = slow_log(config)? {
         outlets.push(outlet);
         guards.push(guard);
     }
@@ -183,19 +177,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         .with(layers)
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
-    match console {
-        Some(Ok(address)) => {
-            tracing::info!(%address, "tokio-console can connect");
-            if !address.ip().to_canonical().is_loopback() {
-                tracing::warn!(
-                    "tokio-console has no password: whoever reaches {address} can watch this \
-                     server; --console-bind 127.0.0.1:6669 keeps it on this machine"
-                );
-            }
-        }
-        Some(Err(trouble)) => tracing::warn!("{trouble}"),
-        None => {}
-    }
+    say_where_the_console_is(console);
     let dispatch = dispatcher::get_default(Dispatch::clone);
     if let Some(otlp) = &config.otlp {
         tracing::info!(url = %otlp.url, protocol = ?otlp.protocol, "traces are exported");
@@ -294,74 +276,6 @@ impl TelemetryHandle {
         self.report().to_string()
     }
 
-    /// Says once what runs here, for reports and dumps.
-    pub fn describe(&self, about: About) {
-        // A second time would tell the same.
-        let _ = self.0.about.set(about);
-    }
-
-    /// What runs here.
-    pub fn about(&self) -> &About {
-        let unsaid = || About::new(Value::Null, None, "");
-        self.0.about.get_or_init(unsaid)
-    }
-
-    /// The histograms of a window as an HdrHistogram interval log. Blocks like
-    /// [`Self::report`].
-    ///
-    /// # Errors
-    ///
-    /// No such window.
-    pub fn histograms(&self, window: &str) -> Result<io::Result<Vec<u8>>, WindowError> {
-        let window: Window = window.parse()?;
-        let lately = history::lately(&window, self.0.started)?;
-        Ok(hlog::write(&lately))
-    }
-
-    /// What the flight recorder holds of the time after `since`, as trace events that
-    /// Perfetto and Chrome read. Takes some milliseconds per megabyte: call it on the
-    /// blocking pool.
-    pub fn trace(&self, since: Option<Instant>) -> Vec<u8> {
-        self.trace_about(since, &json!(self.about()))
-    }
-
-    fn trace_about(&self, since: Option<Instant>, about: &Value) -> Vec<u8> {
-        trace::write(&flight::recent(since), self.0.started, about)
-    }
-
-    /// Writes the report, as a table, as JSON and as histograms, and the flight recorder to
-    /// new files in the dump directory and returns the table's path. Blocks. The 20 newest
-    /// dumps are kept.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be written.
-    pub fn dump(&self) -> io::Result<PathBuf> {
-        let lately = history::since_start(self.0.started);
-        let report = self.report_of("start", &lately);
-        let mut files = Vec::with_capacity(4);
-        if flight::is_on() {
-            files.push((Content::Flight, self.trace(None)));
-        }
-        files.push((Content::Histograms, hlog::write(&lately)?));
-        let json = serde_json::to_vec_pretty(&report).map_err(io::Error::other)?;
-        files.push((Content::Report, json));
-        files.push((Content::Table, report.to_string().into_bytes()));
-        self.0.dumps.write(&files)
-    }
-
-    /// Writes the flight recorder alone. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be written.
-    fn dump_flight(&self, because: &str) -> io::Result<PathBuf> {
-        let mut about = json!(self.about());
-        about["dumped_after"] = json!(because);
-        let trace = self.trace_about(None, &about);
-        self.0.dumps.write(&[(Content::Flight, trace)])
-    }
-
     /// Lines that standard error or the log file did not get: the queue was full, or the
     /// disk, or nobody reads any more.
     pub fn dropped_log_lines(&self) -> u64 {
@@ -400,4 +314,31 @@ impl TelemetryHandle {
             }
         })
     }
+}
+
+/// Says where tokio-console may connect, or why it may not.
+fn say_where_the_console_is(console: Option<Result<SocketAddr, String>>) {
+    match console {
+        Some(Ok(address)) => {
+            tracing::info!(%address, "tokio-console can connect");
+            if !address.ip().to_canonical().is_loopback() {
+                tracing::warn!(
+                    "tokio-console has no password: whoever reaches {address} can watch this \
+                     server; --console-bind 127.0.0.1:6669 keeps it on this machine"
+                );
+            }
+        }
+        Some(Err(trouble)) => tracing::warn!("{trouble}"),
+        None => {}
+    }
+}
+
+/// Starts the slow-operation log; its file lies in the log directory, if there is one.
+fn slow_log(
+    config: &TelemetryConfig,
+) -> Result<Option<(Outlet, outlet::OutletGuard)>, TelemetryError> {
+    slow::open(config.slow.clone(), config.file.as_ref()).map_err(|source| {
+        let dir = config.dump_dir.clone();
+        TelemetryError::LogDir { dir, source }
+    })
 }

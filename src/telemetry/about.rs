@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::TelemetryHandle;
+
 /// The program, its configuration and the machine.
 #[derive(Debug, Clone, Serialize)]
 pub struct About {
@@ -57,6 +59,20 @@ impl About {
             },
             sqlite: sqlite.to_owned(),
         }
+    }
+}
+
+impl TelemetryHandle {
+    /// Says once what runs here, for reports and dumps.
+    pub fn describe(&self, about: About) {
+        // A second time would tell the same.
+        let _ = self.0.about.set(about);
+    }
+
+    /// What runs here.
+    pub fn about(&self) -> &About {
+        let unsaid = || About::new(Value::Null, None, "");
+        self.0.about.get_or_init(unsaid)
     }
 }
 

@@ -8,6 +8,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::recorder::history;
+use super::recorder::window::{Window, WindowError};
+use super::{TelemetryHandle, flight, hlog, trace};
 
 /// How the names of a report begin, and those of a flight recorder. Only such files are
 /// ever deleted.
@@ -121,6 +128,64 @@ impl Dumps {
             }
             count -= 1;
         }
+    }
+}
+
+impl TelemetryHandle {
+    /// The histograms of a window as an HdrHistogram interval log. Blocks like
+    /// [`Self::report`].
+    ///
+    /// # Errors
+    ///
+    /// No such window.
+    pub fn histograms(&self, window: &str) -> Result<io::Result<Vec<u8>>, WindowError> {
+        let window: Window = window.parse()?;
+        let lately = history::lately(&window, self.0.started)?;
+        Ok(hlog::write(&lately))
+    }
+
+    /// What the flight recorder holds of the time after `since`, as trace events that
+    /// Perfetto and Chrome read. Takes some milliseconds per megabyte: call it on the
+    /// blocking pool.
+    pub fn trace(&self, since: Option<Instant>) -> Vec<u8> {
+        self.trace_about(since, &json!(self.about()))
+    }
+
+    fn trace_about(&self, since: Option<Instant>, about: &Value) -> Vec<u8> {
+        trace::write(&flight::recent(since), self.0.started, about)
+    }
+
+    /// Writes the report, as a table, as JSON and as histograms, and the flight recorder to
+    /// new files in the dump directory and returns the table's path. Blocks. The 20 newest
+    /// dumps are kept.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be written.
+    pub fn dump(&self) -> io::Result<PathBuf> {
+        let lately = history::since_start(self.0.started);
+        let report = self.report_of("start", &lately);
+        let mut files = Vec::with_capacity(4);
+        if flight::is_on() {
+            files.push((Content::Flight, self.trace(None)));
+        }
+        files.push((Content::Histograms, hlog::write(&lately)?));
+        let json = serde_json::to_vec_pretty(&report).map_err(io::Error::other)?;
+        files.push((Content::Report, json));
+        files.push((Content::Table, report.to_string().into_bytes()));
+        self.0.dumps.write(&files)
+    }
+
+    /// Writes the flight recorder alone. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be written.
+    pub(super) fn dump_flight(&self, because: &str) -> io::Result<PathBuf> {
+        let mut about = json!(self.about());
+        about["dumped_after"] = json!(because);
+        let trace = self.trace_about(None, &about);
+        self.0.dumps.write(&[(Content::Flight, trace)])
     }
 }
 

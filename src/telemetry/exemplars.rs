@@ -15,8 +15,10 @@ const STEPS: usize = 32;
 /// Bytes that all exemplars together may hold; the oldest go first.
 const BYTES: usize = 16 << 20;
 
-static BOOK: LazyLock<RwLock<HashMap<(Kind, &'static str), Arc<Ladder>>>> =
-    LazyLock::new(RwLock::default);
+/// A ladder for each route and each command.
+type Book = RwLock<HashMap<(Kind, &'static str), Arc<Ladder>>>;
+
+static BOOK: LazyLock<Book> = LazyLock::new(Book::default);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Default)]

@@ -7,8 +7,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::{names, not_found, text};
-use super::{Telemetry, bad_request, no_telemetry};
+use super::asked::{Refusal, names, text};
+use super::{Telemetry, no_telemetry};
 use crate::telemetry::exemplars::{self, Exemplar};
 use crate::telemetry::recorder::Kind;
 use crate::telemetry::told::{RequestTold, duration_text};
@@ -30,24 +30,24 @@ async fn page(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) ->
     if telemetry.is_none() {
         return no_telemetry();
     }
-    answer(asked).unwrap_or_else(|refusal| refusal)
+    answer(asked).into_response()
 }
 
-fn answer(asked: Asked) -> Result<Response, Response> {
+fn answer(asked: Asked) -> Result<Response, Refusal> {
     let as_text = text(asked.format.as_deref())?;
     let (kind, word, name) = match (asked.route, asked.operation) {
         (Some(route), None) => (Kind::Route, "route", route),
         (None, Some(operation)) => (Kind::Command, "operation", operation),
         _ => {
             let refusal = "say either ?route=GET /jobs/{id} or ?operation=complete_job";
-            return Err(bad_request(refusal));
+            return Err(Refusal::bad(refusal));
         }
     };
     let known = exemplars::names(kind);
     let Some(found) = known.iter().find(|one| names(&name, one)) else {
         let known = known.join(", ");
         let refusal = format!("nothing was recorded of {word} '{name}'; there is: {known}");
-        return Err(not_found(&refusal));
+        return Err(Refusal::absent(refusal));
     };
     let found = *found;
     let exemplars = exemplars::of(kind, found);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,8 +16,8 @@ use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::asked::{blocking, limit, names, not_found, text};
-use super::{Telemetry, bad_request, no_telemetry};
+use super::asked::{Refusal, blocking, limit, names, text};
+use super::{Telemetry, no_telemetry};
 use crate::shutdown::Shutdown;
 use crate::telemetry::request::Finished;
 use crate::telemetry::told::RequestTold;
@@ -70,18 +70,16 @@ async fn page(
     if telemetry.is_none() {
         return no_telemetry();
     }
-    answer(asked, shutdown)
-        .await
-        .unwrap_or_else(|refusal| refusal)
+    answer(asked, shutdown).await.into_response()
 }
 
-async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Response> {
+async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Refusal> {
     let as_text = text(asked.format.as_deref())?;
     let most = limit(asked.limit.as_deref(), USUAL, MOST)?;
     let from = match asked.slow.as_deref().map(slow::time) {
         None => Duration::ZERO,
         Some(Ok(from)) => from,
-        Some(Err(refusal)) => return Err(bad_request(&refusal)),
+        Some(Err(refusal)) => return Err(Refusal::bad(refusal)),
     };
     let wanted = Wanted {
         route: asked.route,
@@ -92,16 +90,16 @@ async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Response> 
         Some("true") => stream_of(wanted, as_text, shutdown),
         Some(other) => {
             let refusal = format!("follow '{other}' is neither true nor false");
-            Err(bad_request(&refusal))
+            Err(Refusal::bad(refusal))
         }
     }
 }
 
-async fn list(wanted: Wanted, most: usize, as_text: bool) -> Result<Response, Response> {
+async fn list(wanted: Wanted, most: usize, as_text: bool) -> Result<Response, Refusal> {
     if !flight::is_on() {
         let refusal = "the flight recorder is off (--flight-recorder); ?follow=true, \
                        /debug/slow and /debug/exemplars work without it";
-        return Err(not_found(refusal));
+        return Err(Refusal::absent(refusal));
     }
     blocking("debug-requests", move || {
         let flight = flight::recent(None);
@@ -140,36 +138,34 @@ async fn one(
     if telemetry.is_none() {
         return no_telemetry();
     }
-    let as_text = match text(asked.format.as_deref()) {
-        Ok(as_text) => as_text,
-        Err(refusal) => return refusal,
-    };
-    let Ok(id) = id.parse::<u64>() else {
+    one_in_full(&id, &asked).await.into_response()
+}
+
+async fn one_in_full(id: &str, asked: &Format) -> Result<Response, Refusal> {
+    let as_text = text(asked.format.as_deref())?;
+    let id: u64 = id.parse().map_err(|_| {
         let refusal = format!("'{id}' is no request; /debug/requests lists their numbers");
-        return bad_request(&refusal);
-    };
+        Refusal::bad(refusal)
+    })?;
     let found = blocking("debug-request", move || {
         slow::find(id).or_else(|| exemplars::find(id)).or_else(|| {
             let flight = flight::recent(None);
             flight.requests.into_iter().find(|one| one.id == id)
         })
     });
-    match found.await {
-        Ok(Some(finished)) => {
-            let told = RequestTold::of(&finished);
-            if as_text {
-                told.in_full().into_response()
-            } else {
-                Json(told).into_response()
-            }
-        }
-        Ok(None) => not_found(&format!(
+    let Some(finished) = found.await? else {
+        return Err(Refusal::absent(format!(
             "request {id} is not known: it has not finished, never was, or is forgotten; \
              {} s of requests are kept, and those that /debug/slow and /debug/exemplars name",
             flight::KEPT.as_secs()
-        )),
-        Err(refusal) => refusal,
-    }
+        )));
+    };
+    let told = RequestTold::of(&finished);
+    Ok(if as_text {
+        told.in_full().into_response()
+    } else {
+        Json(told).into_response()
+    })
 }
 
 /// Who follows.
@@ -180,10 +176,10 @@ struct Follower {
     shutdown: Shutdown,
 }
 
-fn stream_of(wanted: Wanted, as_text: bool, shutdown: Shutdown) -> Result<Response, Response> {
+fn stream_of(wanted: Wanted, as_text: bool, shutdown: Shutdown) -> Result<Response, Refusal> {
     let Some(receiver) = follow::follow() else {
-        let refusal = "there are as many followers as there may be; try again later\n";
-        return Err((StatusCode::TOO_MANY_REQUESTS, refusal).into_response());
+        let refusal = "there are as many followers as there may be; try again later";
+        return Err(Refusal::busy(refusal));
     };
     let follower = Follower {
         receiver,
@@ -245,5 +241,55 @@ impl Follower {
         }
         lines.push('\n');
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::shutdown;
+
+    fn finished(id: u64) -> Arc<Finished> {
+        Arc::new(Finished {
+            id,
+            parent: None,
+            route: "GET /test",
+            path: "/test".into(),
+            status: 200,
+            began: Instant::now(),
+            wall: Duration::ZERO,
+            busy: Duration::ZERO,
+            polls: 1,
+            read_wait: Duration::ZERO,
+            commands: Box::default(),
+            statements: Box::default(),
+        })
+    }
+
+    /// Nothing waits for a reader that does not read; it hears how many it missed.
+    #[tokio::test]
+    async fn a_slow_follower_is_told_what_it_missed() {
+        let (trigger, shutdown) = shutdown::pair();
+        let mut follower = Follower {
+            receiver: follow::follow().unwrap(),
+            wanted: Wanted {
+                route: None,
+                from: Duration::ZERO,
+            },
+            as_text: false,
+            shutdown,
+        };
+        for id in 0..1_500 {
+            follow::show(&finished(id));
+        }
+        let lines = follower.next().await.unwrap();
+        let mut lines = lines.lines();
+        assert_eq!(lines.next(), Some("{\"missed\":476}"));
+        assert!(lines.next().unwrap().contains("\"id\":476"));
+        while follower.receiver.try_recv().is_ok() {}
+        trigger.begin();
+        assert_eq!(follower.next().await, None);
     }
 }

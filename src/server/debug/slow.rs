@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::{limit, names, text};
+use super::asked::{Refusal, limit, names, text};
 use super::{Telemetry, no_telemetry};
 use crate::telemetry::slow::{self, REMEMBERED, SlowRequest, SlowTold};
 use crate::telemetry::told::{duration_text, micros};
@@ -29,10 +29,10 @@ async fn page(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) ->
     if telemetry.is_none() {
         return no_telemetry();
     }
-    answer(&asked).unwrap_or_else(|refusal| refusal)
+    answer(&asked).into_response()
 }
 
-fn answer(asked: &Asked) -> Result<Response, Response> {
+fn answer(asked: &Asked) -> Result<Response, Refusal> {
     let as_text = text(asked.format.as_deref())?;
     let most = limit(asked.limit.as_deref(), REMEMBERED, REMEMBERED)?;
     let wanted = |slow: &SlowRequest| {

@@ -69,7 +69,7 @@ async fn histograms(telemetry: TelemetryHandle, window: Option<String>) -> Respo
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
         Ok(Err(error)) => bad_request(&error.to_string()),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 

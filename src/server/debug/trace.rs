@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::asked::{blocking, not_found};
-use super::{Telemetry, bad_request, no_telemetry};
+use super::Telemetry;
+use super::asked::{Refusal, blocking};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{TelemetryHandle, flight};
 
@@ -50,17 +50,24 @@ async fn next_seconds(
     Query(asked): Query<Asked>,
     shutdown: Shutdown,
 ) -> Response {
+    trace_next(telemetry, &asked, shutdown)
+        .await
+        .into_response()
+}
+
+async fn trace_next(
+    telemetry: Telemetry,
+    asked: &Asked,
+    shutdown: Shutdown,
+) -> Result<Response, Refusal> {
     let seconds = match asked.seconds.as_deref() {
         None => Some(USUAL),
         Some(text) => text.parse().ok(),
     };
-    let Some(seconds) = seconds.filter(|seconds| (1..=MOST).contains(seconds)) else {
-        return bad_request(&format!("seconds is a whole number from 1 to {MOST}"));
-    };
-    let (telemetry, permit) = match begin(telemetry) {
-        Ok(begun) => begun,
-        Err(refusal) => return refusal,
-    };
+    let seconds = seconds
+        .filter(|seconds| (1..=MOST).contains(seconds))
+        .ok_or_else(|| Refusal::bad(format!("seconds is a whole number from 1 to {MOST}")))?;
+    let (telemetry, permit) = begin(telemetry)?;
     let since = Instant::now();
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
@@ -73,24 +80,21 @@ async fn next_seconds(
 /// Answers what the flight recorder holds.
 async fn recent(State(telemetry): State<Telemetry>) -> Response {
     match begin(telemetry) {
-        Ok((telemetry, permit)) => answer(telemetry, None, permit).await,
-        Err(refusal) => refusal,
+        Ok((telemetry, permit)) => answer(telemetry, None, permit).await.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-fn begin(telemetry: Telemetry) -> Result<(TelemetryHandle, SemaphorePermit<'static>), Response> {
+fn begin(telemetry: Telemetry) -> Result<(TelemetryHandle, SemaphorePermit<'static>), Refusal> {
     let Some(telemetry) = telemetry else {
-        return Err(no_telemetry());
+        return Err(Refusal::absent("this server runs without telemetry"));
     };
     if !flight::is_on() {
         let refusal = "the flight recorder is off (--flight-recorder); there is no trace";
-        return Err(not_found(refusal));
+        return Err(Refusal::absent(refusal));
     }
-    let permit = ONE.try_acquire().map_err(|_| {
-        let refusal = "another trace is being made or read; one at a time\n";
-        let later = [(header::RETRY_AFTER, HeaderValue::from(USUAL))];
-        (StatusCode::TOO_MANY_REQUESTS, later, refusal).into_response()
-    })?;
+    let busy = "another trace is being made or read; one at a time";
+    let permit = ONE.try_acquire().map_err(|_| Refusal::busy(busy))?;
     Ok((telemetry, permit))
 }
 
@@ -98,12 +102,9 @@ async fn answer(
     telemetry: TelemetryHandle,
     since: Option<Instant>,
     permit: SemaphorePermit<'static>,
-) -> Response {
-    let made = blocking("debug-trace", move || telemetry.trace(since)).await;
-    let trace = match made {
-        Ok(trace) => Bytes::from(trace),
-        Err(refusal) => return refusal,
-    };
+) -> Result<Response, Refusal> {
+    let made = blocking("debug-trace", move || telemetry.trace(since)).await?;
+    let trace = Bytes::from(made);
     let chunks = stream::unfold((trace, permit), |(mut trace, permit)| async {
         if trace.is_empty() {
             return None;
@@ -122,5 +123,5 @@ async fn answer(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    response
+    Ok(response)
 }
