@@ -21,6 +21,7 @@ mod debug_pages;
 mod events;
 mod initialize;
 mod job_runs;
+mod large_answers;
 mod laws;
 mod log_files;
 mod opening;
