@@ -17,6 +17,7 @@ mod dump;
 mod files;
 mod lines;
 mod log_dir;
+pub mod metrics;
 mod outlet;
 pub mod phase;
 pub mod recorder;

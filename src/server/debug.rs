@@ -5,6 +5,7 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+pub mod metrics;
 mod timings;
 mod writer;
 
@@ -31,11 +32,13 @@ const ADDED_BY_PROXIES: [HeaderName; 4] = [
 type Telemetry = Option<TelemetryHandle>;
 
 /// The routes of the debug pages.
-pub fn routes(telemetry: Telemetry) -> Router<Engine> {
+pub fn routes(telemetry: Telemetry, sources: metrics::Sources) -> Router<Engine> {
+    let metrics = metrics::routes(telemetry.clone(), sources);
     Router::new()
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)
+        .merge(metrics)
         .route_layer(middleware::from_fn(only_from_here))
 }
 

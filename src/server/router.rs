@@ -69,13 +69,20 @@ pub fn router(
             bounds.answers.clone(),
             answers::bounded,
         ))
-        .layer(middleware::from_fn_with_state(bodies, bodies::bounded));
+        .layer(middleware::from_fn_with_state(
+            bodies.clone(),
+            bodies::bounded,
+        ));
+    let sources = debug::metrics::Sources {
+        answers: bounds.answers.clone(),
+        bodies,
+    };
     Router::new()
         .nest(BASE_PATH, api)
         .route("/", get(front))
         .route("/dashboard", get(front))
         .route("/dashboard/", get(front))
-        .merge(debug::routes(telemetry))
+        .merge(debug::routes(telemetry, sources))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn(headers))

@@ -190,6 +190,18 @@ async fn a_quiet_stream_is_no_stalled_one() {
     server.stop().await;
 }
 
+/// Bytes of large answers that the server holds, as it says.
+async fn held(api: &Api) -> usize {
+    let page = reqwest::get(format!("{}/metrics", api.root()))
+        .await
+        .unwrap();
+    let page = page.text().await.unwrap();
+    let value = page
+        .lines()
+        .find_map(|line| line.strip_prefix("torc_answer_bytes "));
+    value.unwrap().parse().unwrap()
+}
+
 /// The most memory that a process had.
 fn peak_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -222,6 +234,12 @@ async fn many_clients_that_read_nothing_do_not_fill_the_memory() {
     // The room, the three lists that are read at one time, and what the server has anyway.
     let peak = peak_mib(server.pid());
     assert!(peak < 700, "{peak} MiB");
+    assert!(held(&api).await >= answered * 12 * ROW);
     drop(clients);
     until_there_is_room(&api, &path.replace("limit=12", "limit=100000")).await;
+    let start = Instant::now();
+    while held(&api).await > 0 {
+        assert!(start.elapsed() < HANG, "something is held for nobody");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -24,6 +24,7 @@ mod job_runs;
 mod large_answers;
 mod laws;
 mod log_files;
+mod metrics;
 mod opening;
 mod runner;
 mod runner_fake;
