@@ -157,7 +157,7 @@ fn a_request() -> Arc<Finished> {
     };
     Arc::new(Finished {
         id: 1,
-        trace_id: None,
+        parent: None,
         route: "bench",
         path: "/torc-service/v1/jobs/1234".into(),
         status: 200,

@@ -36,6 +36,20 @@ if [ -n "$packages" ]; then
         exit 1
     fi
 fi
+# promtool and Prometheus, which check /metrics. The package is unpacked and not installed:
+# it would start a service.
+prometheus=target/prometheus
+if ! [ -x "$prometheus/usr/bin/promtool" ] \
+    && ! { command -v promtool && command -v prometheus; } >/dev/null 2>&1; then
+    step "unpack: prometheus"
+    mkdir -p "$prometheus"
+    [ "$(id -u)" != 0 ] || apt-get update -qq
+    (cd "$prometheus" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb . \
+        && rm prometheus_*.deb) || {
+        echo "test.sh: missing programs; install the packages: prometheus" >&2
+        exit 1
+    }
+fi
 command -v cargo >/dev/null 2>&1 || {
     echo "test.sh: there is no cargo; https://rustup.rs installs it" >&2
     exit 1

@@ -110,6 +110,7 @@ async fn serve(
         readers: args.worker_threads().max(2) + 2,
         sweep_interval: args.completion_check_interval_secs,
         bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
+        ..ServerConfig::default()
     };
     let server = server::start(config, Some(telemetry.clone())).await?;
     sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);

@@ -23,6 +23,7 @@ mod hlog;
 mod layers;
 mod lines;
 mod log_dir;
+pub mod metrics;
 mod otlp;
 mod outlet;
 pub mod phase;

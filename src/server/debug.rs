@@ -7,6 +7,7 @@
 
 mod asked;
 mod exemplars;
+pub mod metrics;
 mod requests;
 mod slow;
 mod timings;
@@ -37,7 +38,12 @@ const ADDED_BY_PROXIES: [HeaderName; 4] = [
 type Telemetry = Option<TelemetryHandle>;
 
 /// The routes of the debug pages.
-pub fn routes(telemetry: Telemetry, shutdown: Shutdown) -> Router<Engine> {
+pub fn routes(
+    telemetry: Telemetry,
+    shutdown: Shutdown,
+    sources: metrics::Sources,
+) -> Router<Engine> {
+    let metrics = metrics::routes(telemetry.clone(), sources);
     Router::new()
         .merge(exemplars::routes())
         .merge(requests::routes(shutdown.clone()))
@@ -46,6 +52,7 @@ pub fn routes(telemetry: Telemetry, shutdown: Shutdown) -> Router<Engine> {
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)
+        .merge(metrics)
         .route_layer(middleware::from_fn(only_from_here))
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::recorder::{self, Kind, Part};
 use super::request;
+use super::series::Series;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
 static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
@@ -211,6 +212,15 @@ pub fn task(name: &'static str, elapsed: Duration) {
     if let Some(listener) = TASKS.get() {
         listener(name, elapsed);
     }
+}
+
+/// The sizes of batches so far.
+pub fn batch_sizes() -> Series {
+    let mut sizes = Series::default();
+    recorder::record(Kind::Task, BATCH_SIZE, |operation| {
+        sizes = operation.part(Part::Whole).clone();
+    });
+    sizes
 }
 
 #[cfg(test)]

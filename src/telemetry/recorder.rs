@@ -79,6 +79,8 @@ pub struct Operation {
     pub rows: u64,
     /// Requests answered with a status from 500 on, commands that were not committed.
     pub failed: u64,
+    /// Requests by the first digit of their status, 1 to 5.
+    pub statuses: [u64; 5],
 }
 
 impl Operation {

@@ -41,13 +41,14 @@ const LEAVES: [&str; 8] = [
 ];
 
 /// Crates that only one part may know.
-const ALONE: [(&str, &[&str]); 9] = [
+const ALONE: [(&str, &[&str]); 10] = [
     ("sea_orm", &["store"]),
     ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
     ("entity", &["store"]),
     ("migration", &["store"]),
     ("axum", &["server"]),
+    ("prometheus_client", &["telemetry"]),
     ("hyper", &["server"]),
     ("reqwest", &["client", "telemetry"]),
     ("clap", &["config", "cli", "main", "bin"]),
