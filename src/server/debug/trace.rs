@@ -105,11 +105,13 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let made = blocking("debug-trace", move || telemetry.trace(since)).await?;
     let trace = Bytes::from(made);
-    let chunks = stream::unfold((trace, permit), |(mut trace, permit)| async {
+    let chunks = stream::unfold((trace, Some(permit)), |(mut trace, permit)| async {
         if trace.is_empty() {
             return None;
         }
         let chunk = trace.split_to(CHUNK.min(trace.len()));
+        // With the last chunk: who has read it may ask again at once.
+        let permit = permit.filter(|_| !trace.is_empty());
         Some((Ok::<_, Infallible>(chunk), (trace, permit)))
     });
     let mut response = Body::from_stream(chunks).into_response();
