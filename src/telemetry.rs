@@ -24,6 +24,7 @@ pub mod report;
 mod report_text;
 pub mod request;
 pub mod resource;
+pub mod runtime;
 pub mod series;
 pub mod signal;
 pub mod task;

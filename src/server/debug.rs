@@ -5,6 +5,7 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod runtime;
 mod timings;
 mod writer;
 
@@ -33,6 +34,7 @@ type Telemetry = Option<TelemetryHandle>;
 /// The routes of the debug pages.
 pub fn routes(telemetry: Telemetry) -> Router<Engine> {
     Router::new()
+        .merge(runtime::routes())
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)
