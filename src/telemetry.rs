@@ -19,6 +19,7 @@ mod lines;
 mod log_dir;
 mod outlet;
 pub mod phase;
+pub mod profile;
 pub mod recorder;
 pub mod report;
 mod report_text;
@@ -27,7 +28,9 @@ pub mod resource;
 pub mod runtime;
 pub mod series;
 pub mod signal;
+mod symbols;
 pub mod task;
+pub mod task_dump;
 mod timing;
 
 #[cfg(tokio_unstable)]

@@ -5,7 +5,10 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod fault;
+mod profile;
 mod runtime;
+mod tasks;
 mod timings;
 mod writer;
 
@@ -34,7 +37,10 @@ type Telemetry = Option<TelemetryHandle>;
 /// The routes of the debug pages.
 pub fn routes(telemetry: Telemetry) -> Router<Engine> {
     Router::new()
+        .merge(fault::routes())
+        .merge(profile::routes())
         .merge(runtime::routes())
+        .merge(tasks::routes())
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)

@@ -26,6 +26,7 @@ mod log_files;
 mod opening;
 mod runner;
 mod runner_fake;
+mod runtime_pages;
 mod settings;
 mod signals;
 mod spans;
