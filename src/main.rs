@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
@@ -53,9 +54,7 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 /// Installs the handler within a runtime that does nothing else. It stays installed
 /// for the life of the process; the server's own runtime listens later.
 fn hold_sigusr1() -> std::io::Result<(tokio::runtime::Runtime, Sigusr1)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
+    let runtime = Builder::new_current_thread().enable_io().build()?;
     let installed = {
         let _inside = runtime.enter();
         Sigusr1::install()?
@@ -78,11 +77,14 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     });
     let about = About::new(args.told(), beside, store::sqlite_version());
     telemetry.handle().describe(about);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = telemetry::runtime::instrument(&mut Builder::new_multi_thread())
         .worker_threads(args.worker_threads())
         .thread_name("torc-runtime")
         .enable_all()
         .build()?;
+    if let Err(error) = telemetry::runtime::watch(runtime.handle(), config.stall_threshold) {
+        tracing::warn!("nobody watches for tasks that keep a worker thread: {error}");
+    }
     let outcome = runtime.block_on(serve(args, database, telemetry.handle()));
     // A task that hangs must not keep the last log lines from the disk.
     runtime.shutdown_timeout(Duration::from_millis(500));

@@ -4,6 +4,7 @@ use std::env::VarError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -87,6 +88,10 @@ pub struct TelemetryArgs {
     /// Keep all dumps together below this size, deleting the oldest.
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     pub dump_max_total_size: ByteSize,
+    /// Log which task keeps a worker thread to itself for longer than this, as in 500ms
+    /// or 2s: all others wait meanwhile.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_stall)]
+    pub stall_threshold: Duration,
 }
 
 /// `on` or `off`.
@@ -140,6 +145,26 @@ impl FromStr for ByteSize {
     }
 }
 
+/// The shortest stall that ten looks a second can tell from an accident of timing, and
+/// the longest that makes sense.
+const STALLS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_secs(3600);
+
+fn parse_stall(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number = digits.parse::<u64>().ok();
+    let time = match &text[digits.len()..] {
+        "ms" => number.map(Duration::from_millis),
+        "s" | "" => number.map(Duration::from_secs),
+        "m" | "min" => number
+            .and_then(|number| number.checked_mul(60))
+            .map(Duration::from_secs),
+        _ => None,
+    };
+    time.filter(|time| STALLS.contains(time))
+        .ok_or_else(|| "a time from 200ms to 60m, such as 500ms, 1s or 2m".to_owned())
+}
+
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let complaint = |why: String| format!("{why}: expected HOST:PORT, such as {CONSOLE_BIND}");
     text.to_socket_addrs()
@@ -172,6 +197,8 @@ pub struct TelemetryConfig {
     pub flight_recorder: u64,
     /// What counts as slow.
     pub slow: SlowRules,
+    /// From when on a task that keeps a worker thread is logged.
+    pub stall_threshold: Duration,
 }
 
 /// The rolling log file.
@@ -274,6 +301,7 @@ impl TelemetryConfig {
             dump_max_total_size: args.dump_max_total_size.0,
             flight_recorder: args.flight_recorder.0,
             slow: SlowRules::new(args.slow),
+            stall_threshold: args.stall_threshold,
         })
     }
 
@@ -303,6 +331,7 @@ impl Default for TelemetryConfig {
             dump_max_total_size: 1 << 30,
             flight_recorder: 64 << 20,
             slow: SlowRules::default(),
+            stall_threshold: Duration::from_secs(1),
         }
     }
 }
@@ -344,6 +373,17 @@ mod tests {
         }
         for text in ["", "M", "1.5G", "-1", "1X", "99999999T"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stall_has_a_length() {
+        let of = |text: &str| parse_stall(text).ok();
+        assert_eq!(of("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!((of("2"), of("2s")), (of("2000ms"), of("2000ms")));
+        assert_eq!(of("60m"), Some(Duration::from_secs(3600)));
+        for wrong in ["", "s", "0", "199ms", "61m", "1h", "1.5s", "-1s", "\u{e9}"] {
+            assert!(of(wrong).is_none(), "{wrong}");
         }
     }
 

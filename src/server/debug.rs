@@ -7,9 +7,13 @@
 
 mod asked;
 mod exemplars;
+mod fault;
 pub mod metrics;
+mod profile;
 mod requests;
+mod runtime;
 mod slow;
+mod tasks;
 mod timings;
 mod trace;
 mod writer;
@@ -49,6 +53,10 @@ pub fn routes(
         .merge(requests::routes(shutdown.clone()))
         .merge(slow::routes())
         .merge(trace::routes(shutdown))
+        .merge(fault::routes())
+        .merge(profile::routes())
+        .merge(runtime::routes())
+        .merge(tasks::routes())
         .merge(timings::routes())
         .merge(writer::routes())
         .with_state(telemetry)

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::phase::{CommandTrace, StatementTotal};
@@ -21,6 +21,7 @@ static LISTENERS: [OnceLock<Listener>; 4] = [const { OnceLock::new() }; 4];
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Open>>> = const { RefCell::new(None) };
+    static ANSWERING: Arc<Answering> = Arc::default();
 }
 
 /// The status of a request whose caller went away before it was answered.
@@ -91,6 +92,28 @@ pub struct Asked {
     pub path: Box<str>,
     /// The caller's trace.
     pub parent: Option<Parent>,
+}
+
+/// Which request a thread worked on last: for those who watch the thread from outside.
+#[derive(Debug, Default)]
+pub struct Answering(Mutex<Option<(Instant, u64, &'static str)>>);
+
+impl Answering {
+    /// What the current thread works on, also later on.
+    pub fn here() -> Arc<Self> {
+        ANSWERING.with(Arc::clone)
+    }
+
+    /// Number and route of the request that the thread has turned to since `then`.
+    pub fn since(&self, then: Instant) -> Option<(u64, &'static str)> {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turned, id, route) = last?;
+        (turned >= then).then_some((id, route))
+    }
+
+    fn turn_to(&self, since: Instant, id: u64, route: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((since, id, route));
+    }
 }
 
 impl Finished {
@@ -236,14 +259,19 @@ pub async fn record<F: Future>(
         began: Instant::now(),
         status: GONE,
     };
+    let (id, route) = (
+        ending.open.as_ref().map_or(0, |open| open.id),
+        ending.asked.as_ref().map_or("", |asked| asked.route),
+    );
     let mut future = pin!(future);
     let output = poll_fn(|context| {
         let outer = CURRENT.replace(ending.open.take());
-        let _working = Working {
+        let working = Working {
             ending: &mut ending,
             outer,
             since: Instant::now(),
         };
+        ANSWERING.with(|thread| thread.turn_to(working.since, id, route));
         future.as_mut().poll(context)
     })
     .await;

@@ -32,6 +32,7 @@ mod otlp;
 mod recorder;
 mod runner;
 mod runner_fake;
+mod runtime_pages;
 mod settings;
 mod signals;
 mod slow_log;
