@@ -13,11 +13,13 @@
 //! | console | tokio's internals, thinned by a gate | [`console`] |
 
 pub mod board;
+pub mod chart;
 mod dump;
 mod files;
 mod lines;
 mod log_dir;
 mod outlet;
+pub mod overview;
 pub mod phase;
 pub mod recorder;
 pub mod report;

@@ -5,7 +5,12 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod charts;
+mod format;
+mod index;
+mod statements;
 mod timings;
+mod web;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr};
@@ -33,9 +38,13 @@ type Telemetry = Option<TelemetryHandle>;
 /// The routes of the debug pages.
 pub fn routes(telemetry: Telemetry) -> Router<Engine> {
     Router::new()
+        .merge(charts::routes())
+        .merge(index::routes())
         .merge(timings::routes())
         .merge(writer::routes())
-        .with_state(telemetry)
+        .with_state(telemetry.clone())
+        .merge(statements::routes(telemetry))
+        .merge(web::routes())
         .route_layer(middleware::from_fn(only_from_here))
 }
 

@@ -74,7 +74,7 @@ async fn front() -> impl IntoResponse {
         "<!doctype html><title>torc-server</title><h1>torc-server ",
         env!("CARGO_PKG_VERSION"),
         "</h1><p>The API is under <code>/torc-service/v1</code>; \
-         <a href=\"/debug/timings?format=text\">/debug/timings</a> shows where its time goes.</p>",
+         <a href=\"/debug/\">/debug/</a> shows where its time goes.</p>",
     ))
 }
 

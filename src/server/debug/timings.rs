@@ -1,14 +1,15 @@
 //! `/debug/timings`: the histograms of requests, commands and statements, in any window.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Telemetry, bad_request, no_telemetry};
+use super::format::{Format, asked_format};
+use super::{Telemetry, bad_request, no_telemetry, web};
 use crate::telemetry::recorder::history;
 use crate::telemetry::recorder::window::RESET;
 use crate::telemetry::{Report, TelemetryHandle, task};
@@ -31,24 +32,28 @@ struct Asked {
     window: Option<String>,
 }
 
-/// As JSON, or with `?format=text` as a table; `?window=` is `start`, `reset`,
-/// `mark:NAME`, or the last time such as `10s` or `5m`.
-async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
+/// As JSON, with `?format=text` as a table, in a browser as a page; `?window=` is `start`,
+/// `reset`, `mark:NAME`, or the last time such as `10s` or `5m`.
+async fn timings(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let format = match asked_format(asked.format.as_deref(), &headers, Format::Json) {
+        Ok(format) => format,
+        Err(refusal) => return refusal,
+    };
+    if format == Format::Html {
+        return web::page("timings");
+    }
     let Some(telemetry) = telemetry else {
         return no_telemetry();
-    };
-    let text = match asked.format.as_deref() {
-        None | Some("json") => false,
-        Some("text") => true,
-        Some(other) => {
-            return bad_request(&format!("unknown format '{other}'; it is json or text"));
-        }
     };
     let report = match report(telemetry, asked.window).await {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
-    if text {
+    if format == Format::Text {
         report.to_string().into_response()
     } else {
         Json(report).into_response()
