@@ -62,7 +62,7 @@ name: pictures
 jobs:
   - name: step_{i}
     command: "true"
-    parameters: {i: "1:3000"}
+    parameters: {i: "1:15000"}
 YAML
 created=$("$bin/torc" -f json create "$work/flow.yaml")
 flow=$(printf '%s' "$created" | tr -d ' \n' | sed -n 's/.*"workflow_id":\([0-9]*\).*/\1/p')
@@ -131,6 +131,5 @@ picture index "?format=html" 1100 640 light '.tile'
 picture timings "timings?format=html&window=1m" 1180 820 light '#routes tbody tr'
 picture heatmap "timings?format=html&window=5m#routes/POST%20/jobs" 1280 640 dark '.cell'
 picture operation "timings?format=html&window=5m#operations/create_job" 1280 640 light '.cell'
-LOOKS=20 picture writer "writer?format=html" 1100 1150 light '#used tbody tr'
-picture statements "statements?format=html&window=1m" 1280 720 dark '#statements-table tbody tr'
-picture phone "timings?format=html&window=1m" 500 900 dark '#routes tbody tr'
+LOOKS=20 picture writer "writer?format=html" 1100 1420 light '#used tbody tr'
+picture statements "statements?format=html&window=1m#ready.first_ids" 1280 800 dark '.plan'

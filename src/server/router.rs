@@ -71,7 +71,7 @@ pub fn router(
 
 async fn front() -> impl IntoResponse {
     Html(concat!(
-        "<!doctype html><title>torc-server</title><h1>torc-server ",
+        "<!doctype html><title>torc-server</title><link rel=\"icon\" href=\"data:,\"><h1>torc-server ",
         env!("CARGO_PKG_VERSION"),
         "</h1><p>The API is under <code>/torc-service/v1</code>; \
          <a href=\"/debug/\">/debug/</a> shows where its time goes.</p>",

@@ -1,7 +1,7 @@
 //! In which form a debug page answers: `?format=` decides, else the Accept header.
 
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::bad_request;
 
@@ -16,23 +16,33 @@ pub enum Format {
     Text,
 }
 
+/// A form that there is not, as it was named.
+pub struct UnknownFormat(String);
+
+impl IntoResponse for UnknownFormat {
+    fn into_response(self) -> Response {
+        bad_request(&format!(
+            "unknown format '{}'; it is html, json or text",
+            self.0
+        ))
+    }
+}
+
 /// The form that is wanted; `usual` for whoever takes anything, as curl does.
 ///
 /// # Errors
 ///
-/// The refusal of a form that there is not.
+/// A form that there is not.
 pub fn asked_format(
     named: Option<&str>,
     headers: &HeaderMap,
     usual: Format,
-) -> Result<Format, Response> {
+) -> Result<Format, UnknownFormat> {
     match named {
         Some("html") => Ok(Format::Html),
         Some("json") => Ok(Format::Json),
         Some("text") => Ok(Format::Text),
-        Some(other) => Err(bad_request(&format!(
-            "unknown format '{other}'; it is html, json or text"
-        ))),
+        Some(other) => Err(UnknownFormat(other.to_owned())),
         None => Ok(accepted(headers).unwrap_or(usual)),
     }
 }

@@ -69,7 +69,7 @@ async fn index(
 ) -> Response {
     let format = match asked_format(asked.format.as_deref(), &headers, Format::Text) {
         Ok(format) => format,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let now = match telemetry {
         Some(telemetry) => task::spawn_blocking("debug-overview", move || telemetry.overview())

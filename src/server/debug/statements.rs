@@ -78,7 +78,7 @@ async fn statements(
 ) -> Response {
     let format = match asked_format(asked.format.as_deref(), &headers, Format::Json) {
         Ok(format) => format,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     if format == Format::Html {
         return web::page("statements");

@@ -41,7 +41,7 @@ async fn timings(
 ) -> Response {
     let format = match asked_format(asked.format.as_deref(), &headers, Format::Json) {
         Ok(format) => format,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     if format == Format::Html {
         return web::page("timings");

@@ -25,7 +25,7 @@ struct Asked {
 /// As JSON, with `?format=text` in words, in a browser as a page that follows it.
 async fn writer(Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     match asked_format(asked.format.as_deref(), &headers, Format::Json) {
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
         Ok(Format::Html) => web::page("writer"),
         Ok(Format::Json) => Json(board::report()).into_response(),
         Ok(Format::Text) => board::report().to_string().into_response(),

@@ -67,17 +67,22 @@ impl Browser {
         let session = browser.say("POST", "", wanted).await;
         let id = session["sessionId"].as_str().unwrap();
         browser.session = format!("/{id}");
+        // What its own first page asked for is not ours.
+        browser.open("about:blank").await;
+        browser.asked().await;
         browser
     }
 
     /// A command of WebDriver; answers its value.
-    #[track_caller]
     async fn say(&self, method: &str, path: &str, body: Value) -> Value {
         let url = format!(
             "http://127.0.0.1:{}/session{}{path}",
             self.port, self.session
         );
-        let mut request = self.http.request(method.parse().unwrap(), url).timeout(HANG);
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), url)
+            .timeout(HANG);
         if method == "POST" {
             request = request.body(body.to_string());
         }
@@ -169,7 +174,9 @@ impl Browser {
 
     /// Warnings and errors of the console since it was asked last.
     pub async fn complaints(&self) -> Vec<String> {
-        let log = self.say("POST", "/se/log", json!({"type": "browser"})).await;
+        let log = self
+            .say("POST", "/se/log", json!({"type": "browser"}))
+            .await;
         let lines = log.as_array().unwrap().iter();
         lines
             .filter(|line| line["level"] != "INFO" && line["level"] != "DEBUG")

@@ -29,7 +29,7 @@ export function detail({ kind, name, parts = [], window }) {
     el(
       "div", { class: "charts" },
       el("section", {}, el("h3", {}, "Percentiles"), curveBox),
-      hasHeat ? el("section", {}, el("h3", {}, "Heat map: when × how much"), heatBox) : "",
+      hasHeat ? el("section", {}, el("h3", {}, name === "batch_size" ? "Heat map: time × size" : "Heat map: time × latency"), heatBox) : "",
     ),
     exemplars,
   );

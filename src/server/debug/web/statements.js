@@ -71,6 +71,7 @@ const look = follow(2000, async () => {
   for (const row of page.statements) row.words = [row.id, ...row.texts.map((one) => one.text)].join("\n");
   verdict(page.statements);
   table.update(page.statements.filter((row) => row.scans || !id("only-scans").checked));
+  table.openNamed(decodeURIComponent(location.hash.slice(1)));
   await table.refresh();
 });
 select.addEventListener("change", () => look());

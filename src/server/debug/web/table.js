@@ -116,6 +116,14 @@ export class Table {
     return line;
   }
 
+  /** Opens the row that the address names after `#`, once there is one. */
+  openNamed(name) {
+    if (this.wasOpened || !this.known.has(name)) return;
+    this.wasOpened = true;
+    this.toggle(name);
+    this.known.get(name).scrollIntoView();
+  }
+
   /** Opens or closes what is below a row. */
   toggle(name) {
     const line = this.known.get(name);

@@ -112,8 +112,10 @@ const look = follow(2000, async () => {
   document.documentElement.dataset.window = asked;
   id("cost").textContent = `The window covers ${time(covered * 1e6)}. The recorder holds ${bytes(report.recorder_bytes)}`
     + `${report.dropped_log_lines > 0 ? `; ${count(report.dropped_log_lines)} log lines were lost` : ""}.`;
-  openOnce();
-  for (const table of Object.values(tables)) await table.refresh();
+  // The address may name one to open, such as `#operations/complete_job`.
+  const [table, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
+  tables[table]?.openNamed(rest.join("/"));
+  for (const each of Object.values(tables)) await each.refresh();
 });
 
 select.addEventListener("change", () => look());
@@ -127,14 +129,3 @@ id("mark").addEventListener("submit", (event) => {
   if (name === "") message.textContent = "a mark needs a name";
   else change("POST", name);
 });
-
-/** Opens what the address names, such as `#operations/complete_job`. */
-let opened = false;
-function openOnce() {
-  const [table, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
-  const name = rest.join("/");
-  if (opened || !tables[table]?.known.has(name)) return;
-  opened = true;
-  tables[table].toggle(name);
-  tables[table].known.get(name).scrollIntoView();
-}
