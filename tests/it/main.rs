@@ -24,6 +24,7 @@ mod job_runs;
 mod laws;
 mod log_files;
 mod opening;
+mod page_formats;
 mod pages;
 mod runner;
 mod runner_fake;

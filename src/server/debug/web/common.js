@@ -97,6 +97,15 @@ export function path(base, query) {
   return `${base}?${new URLSearchParams(query)}`;
 }
 
+/** What the address names after its `#`; nothing if it is garbled. */
+export function named() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 /**
  * Calls `look` every so many milliseconds, counted from the end of the last one: however
  * slow the server is, one question is under way. Nothing is asked while nobody looks.

@@ -1,6 +1,6 @@
 // The statements: what each costs, and below it its texts, their plans and its curve.
 
-import { count, el, figures, follow, id, number, path, percent, time, windows } from "./common.js";
+import { count, el, figures, follow, id, named, number, path, percent, time, windows } from "./common.js";
 import { detail } from "./detail.js";
 import { Table } from "./table.js";
 
@@ -71,7 +71,7 @@ const look = follow(2000, async () => {
   for (const row of page.statements) row.words = [row.id, ...row.texts.map((one) => one.text)].join("\n");
   verdict(page.statements);
   table.update(page.statements.filter((row) => row.scans || !id("only-scans").checked));
-  table.openNamed(decodeURIComponent(location.hash.slice(1)));
+  table.openNamed(named());
   await table.refresh();
 });
 select.addEventListener("change", () => look());

@@ -6,7 +6,7 @@ import { el } from "./common.js";
 export class Table {
   /**
    * `columns`: title, `of` (row to number or text), `show` (value and row to text or
-   * element), `text` for a column of words, `help`. The first names the row. `open` makes
+   * element), `by` to sort by something else, `text` for a column of words, `help`. The first names the row. `open` makes
    * what is shown below a row that is clicked: `{element, refresh()}`.
    */
   constructor(container, { columns, sort, open, label, empty }) {
@@ -56,7 +56,7 @@ export class Table {
 
   sorted() {
     const { column, down } = this.sort;
-    const of = this.columns[column].of;
+    const of = this.columns[column].by ?? this.columns[column].of;
     const words = (row) => (row.words ?? this.columns[0].of(row)).toLowerCase();
     const rows = this.rows.filter((row) => words(row).includes(this.filter));
     const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);

@@ -1,7 +1,7 @@
 // The timings: five tables of one window, and what opens below their rows.
 
 import { PARTS, legend, stack } from "./charts.js";
-import { ask, bytes, clock, count, el, figures, follow, id, path, percent, rate, time, windows } from "./common.js";
+import { ask, bytes, clock, count, el, figures, follow, id, named, path, percent, rate, time, windows } from "./common.js";
 import { detail } from "./detail.js";
 import { Table } from "./table.js";
 
@@ -113,7 +113,7 @@ const look = follow(2000, async () => {
   id("cost").textContent = `The window covers ${time(covered * 1e6)}. The recorder holds ${bytes(report.recorder_bytes)}`
     + `${report.dropped_log_lines > 0 ? `; ${count(report.dropped_log_lines)} log lines were lost` : ""}.`;
   // The address may name one to open, such as `#operations/complete_job`.
-  const [table, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [table, ...rest] = named().split("/");
   tables[table]?.openNamed(rest.join("/"));
   for (const each of Object.values(tables)) await each.refresh();
 });

@@ -20,7 +20,7 @@ const held = new Table(id("held"), {
 const queue = new Table(id("queue"), {
   label: "who waits", empty: "nobody",
   columns: [
-    { title: "place", text: true, of: (row) => String(row.place).padStart(3, "\u2007") },
+    { title: "place", text: true, of: (row) => String(row.place), by: (row) => row.place },
     { title: "operation", text: true, of: (row) => row.operation },
     { title: "request", of: (row) => row.request ?? 0, show: (value) => (value ? String(value) : "none") },
     { title: "waits for", of: (row) => row.waited_us, show: time },
