@@ -30,6 +30,7 @@ pub mod rows;
 pub mod run_state;
 pub mod snapshot;
 pub mod sql;
+pub mod statements;
 pub mod tx;
 pub mod user_data;
 pub mod workflow_status;

@@ -14,6 +14,7 @@
 
 pub mod about;
 pub mod board;
+pub mod chart;
 mod dump;
 pub mod exemplars;
 mod files;
@@ -26,6 +27,7 @@ mod log_dir;
 pub mod metrics;
 mod otlp;
 mod outlet;
+pub mod overview;
 pub mod phase;
 pub mod profile;
 pub mod recorder;

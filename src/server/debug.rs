@@ -6,16 +6,21 @@
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
 mod asked;
+mod charts;
 mod exemplars;
 mod fault;
+mod format;
+mod index;
 pub mod metrics;
 mod profile;
 mod requests;
 mod runtime;
 mod slow;
+mod statements;
 mod tasks;
 mod timings;
 mod trace;
+mod web;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr};
@@ -49,18 +54,22 @@ pub fn routes(
 ) -> Router<Engine> {
     let metrics = metrics::routes(telemetry.clone(), sources);
     Router::new()
+        .merge(charts::routes())
         .merge(exemplars::routes())
-        .merge(requests::routes(shutdown.clone()))
-        .merge(slow::routes())
-        .merge(trace::routes(shutdown))
         .merge(fault::routes())
+        .merge(index::routes())
         .merge(profile::routes())
+        .merge(requests::routes(shutdown.clone()))
         .merge(runtime::routes())
+        .merge(slow::routes())
         .merge(tasks::routes())
         .merge(timings::routes())
+        .merge(trace::routes(shutdown))
         .merge(writer::routes())
-        .with_state(telemetry)
+        .with_state(telemetry.clone())
         .merge(metrics)
+        .merge(statements::routes(telemetry))
+        .merge(web::routes())
         .route_layer(middleware::from_fn(only_from_here))
 }
 

@@ -92,10 +92,10 @@ pub fn router(
 
 async fn front() -> impl IntoResponse {
     Html(concat!(
-        "<!doctype html><title>torc-server</title><h1>torc-server ",
+        "<!doctype html><title>torc-server</title><link rel=\"icon\" href=\"data:,\"><h1>torc-server ",
         env!("CARGO_PKG_VERSION"),
         "</h1><p>The API is under <code>/torc-service/v1</code>; \
-         <a href=\"/debug/timings?format=text\">/debug/timings</a> shows where its time goes.</p>",
+         <a href=\"/debug/\">/debug/</a> shows where its time goes.</p>",
     ))
 }
 

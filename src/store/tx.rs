@@ -9,6 +9,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::StoreError;
 use super::sql::{Sql, timed};
+use super::statements;
 
 const TRIGGERS: DbConfig = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
 
@@ -46,6 +47,7 @@ impl<'c> WriteTx<'c> {
         if self.hurried.load(Ordering::Relaxed) {
             return Err(StoreError::Stopping);
         }
+        statements::note(sql);
         let count = |outcome: &rusqlite::Result<T>| outcome.as_ref().map_or(0, rows);
         timed(sql.id, count, work).map_err(|error| {
             let error = StoreError::from(error);

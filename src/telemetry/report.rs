@@ -122,6 +122,8 @@ pub struct StatementReport {
     pub statement: String,
     /// Rows that it read or changed, since the start.
     pub rows: u64,
+    /// Rows per call, since the start.
+    pub rows_per_call: f64,
     /// Its share of the time of all statements in the window, from 0 to 1.
     pub share: f64,
     /// How long it took.
@@ -261,9 +263,11 @@ fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
 }
 
 fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
+    let calls = operation.get(Part::Whole).map_or(0, Series::count);
     StatementReport {
         statement: found.name.to_owned(),
         rows: operation.rows,
+        rows_per_call: operation.rows as f64 / calls.max(1) as f64,
         share: 0.0,
         elapsed: found.summary(Part::Whole),
     }

@@ -29,6 +29,8 @@ mod log_files;
 mod metrics;
 mod opening;
 mod otlp;
+mod page_formats;
+mod pages;
 mod recorder;
 mod runner;
 mod runner_fake;

@@ -1,7 +1,7 @@
 //! `/debug/timings`: the histograms of requests, commands and statements, in any window.
 
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::asked::blocking;
-use super::{Telemetry, bad_request, no_telemetry};
+use super::format::{Format, asked_format};
+use super::{Telemetry, bad_request, no_telemetry, web};
 use crate::telemetry::recorder::history;
 use crate::telemetry::recorder::window::RESET;
 use crate::telemetry::{Report, TelemetryHandle, task};
@@ -32,26 +33,34 @@ struct Asked {
     window: Option<String>,
 }
 
-/// As JSON, with `?format=text` as a table, with `?format=hlog` as histograms; `?window=` is `start`, `reset`,
-/// `mark:NAME`, or the last time such as `10s` or `5m`.
-async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
+/// As JSON, with `?format=text` as a table, with `?format=hlog` as histograms, in a browser
+/// as a page; `?window=` is `start`, `reset`, `mark:NAME`, or the last time such as `10s`
+/// or `5m`.
+async fn timings(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let hlog = asked.format.as_deref() == Some("hlog");
+    let named = asked.format.as_deref().filter(|_| !hlog);
+    let format = match asked_format(named, &headers, Format::Json) {
+        Ok(format) => format,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if format == Format::Html && !hlog {
+        return web::page("timings");
+    }
     let Some(telemetry) = telemetry else {
         return no_telemetry();
     };
-    let text = match asked.format.as_deref() {
-        None | Some("json") => false,
-        Some("text") => true,
-        Some("hlog") => return histograms(telemetry, asked.window).await,
-        Some(other) => {
-            let refusal = format!("unknown format '{other}'; it is json, text or hlog");
-            return bad_request(&refusal);
-        }
-    };
+    if hlog {
+        return histograms(telemetry, asked.window).await;
+    }
     let report = match report(telemetry, asked.window).await {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
-    if text {
+    if format == Format::Text {
         report.to_string().into_response()
     } else {
         Json(report).into_response()

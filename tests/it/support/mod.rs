@@ -1,6 +1,8 @@
 //! What the tests stand on: a server in the test's process, and the real binaries.
 
 pub mod api;
+pub mod browser;
+pub mod loaded;
 pub mod process;
 pub mod server;
 pub mod user;

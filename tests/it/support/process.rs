@@ -329,7 +329,7 @@ pub fn wait_bounded(child: &mut Child) -> ExitStatus {
 }
 
 /// Lines of a stream as they come, until it ends.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
