@@ -117,6 +117,10 @@ pub struct StatementReport {
     pub share: f64,
     /// How long it took.
     pub elapsed: Summary,
+    /// Rows that its calls went through in a table without an index (a number, not a
+    /// time), of the calls that did. Only the writer's statements are watched.
+    #[serde(skip_serializing_if = "Summary::is_empty")]
+    pub scanned: Summary,
 }
 
 /// Something in the background, in microseconds.
@@ -257,6 +261,9 @@ fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
         rows: operation.rows,
         share: 0.0,
         elapsed: found.summary(Part::Whole),
+        scanned: found
+            .series(Part::Scanned)
+            .map_or_else(Summary::default, |rows| rows.summary(1.0)),
     }
 }
 
