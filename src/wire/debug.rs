@@ -159,6 +159,8 @@ pub struct Doing {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Checkpoint {
+    /// How long ago it ended.
+    pub ago_us: f64,
     /// Pages that readers kept in the log.
     pub held_back_pages: u64,
     /// How often in a row it came no further.

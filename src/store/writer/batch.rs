@@ -319,7 +319,11 @@ fn begin(conn: &Connection) -> Result<(), StoreError> {
 fn note_sync(before: i64, commit: Duration) {
     let after = wal::logged();
     // A log that was begun anew counts from its beginning.
-    let pages = if after < before { after } else { after - before };
+    let pages = if after < before {
+        after
+    } else {
+        after - before
+    };
     if (1..=SMALL_COMMIT).contains(&pages) {
         phase::task("commit.small", commit);
     }

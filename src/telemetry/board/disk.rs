@@ -145,8 +145,9 @@ pub fn lock_wait_ended() {
 pub(super) fn checkpoint_report() -> Option<CheckpointReport> {
     let log = lock(&LOG);
     let last = log.last?;
+    // Until the last look only: the reader may have left since.
     let (stuck_for, stuck) = log.stuck.map_or((Duration::ZERO, 0), |(since, times)| {
-        (since.elapsed(), times)
+        (last.ended.saturating_duration_since(since), times)
     });
     Some(CheckpointReport {
         ago_us: micros(last.ended.elapsed()),
