@@ -17,6 +17,8 @@ mod bulk;
 mod claims;
 mod cli;
 mod cli_server;
+mod culprit_disk;
+mod culprit_work;
 mod debug_pages;
 mod events;
 mod initialize;
