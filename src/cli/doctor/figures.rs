@@ -43,6 +43,12 @@ pub struct Figures {
     pub execute_cost: f64,
     /// In which it committed.
     pub commit_cost: f64,
+    /// How much its holding made others wait, see [`weight`].
+    pub weight: f64,
+    /// Of that, BEGIN.
+    pub begin_weight: f64,
+    /// Of that, COMMIT.
+    pub commit_weight: f64,
 }
 
 impl Figures {
@@ -71,6 +77,10 @@ impl Figures {
             sums.begin_cost += operation.begin_cost.total;
             sums.execute_cost += operation.execute.total;
             sums.commit_cost += operation.commit_cost.total;
+            let hold = hold(operation);
+            sums.weight += weight(operation);
+            sums.begin_weight += operation.begin_cost.total * hold;
+            sums.commit_weight += operation.commit_cost.total * hold;
         }
         sums
     }
@@ -91,10 +101,11 @@ impl Figures {
         }
     }
 
-    /// The time in the queue that goes back to a part of what the writer did.
-    pub fn queued_behind(&self, cost: f64) -> f64 {
-        if self.held() > 0.0 {
-            self.queued * (cost / self.held()).min(1.0)
+    /// The time in the queue that goes back to a part of what the writer did, by its
+    /// weight.
+    pub fn queued_behind(&self, weight: f64) -> f64 {
+        if self.weight > 0.0 {
+            self.queued * (weight / self.weight).min(1.0)
         } else {
             0.0
         }
@@ -102,8 +113,8 @@ impl Figures {
 
     /// The part of the requests' time that goes back to something that the writer did: in
     /// `own` its commands waited for it, and others in the queue behind it.
-    pub fn explained(&self, own: f64, cost: f64) -> f64 {
-        self.part(own + self.queued_behind(cost))
+    pub fn explained(&self, own: f64, weight: f64) -> f64 {
+        self.part(own + self.queued_behind(weight))
     }
 
     /// The part of requests' time that the writer has to do with.
@@ -131,6 +142,21 @@ pub fn task(phases: &Phases, name: &str) -> Summary {
 /// The writer's time that an operation used.
 pub fn cost(operation: &Operation) -> f64 {
     operation.begin_cost.total + operation.execute.total + operation.commit_cost.total
+}
+
+/// How long an operation holds the writer each time, with the others of its batch.
+pub fn hold(operation: &Operation) -> f64 {
+    operation.begin_latency.mean
+        + operation.batch_wait.mean
+        + operation.execute.mean
+        + operation.commit_latency.mean
+}
+
+/// How much an operation makes others wait: who comes while it holds the writer waits for
+/// half of that on average, and the longer it holds, the more come. So the time that it
+/// used counts times the time that it held.
+pub fn weight(operation: &Operation) -> f64 {
+    cost(operation) * hold(operation)
 }
 
 /// The operation that held the writer longest.

@@ -17,7 +17,6 @@ pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
             "36"
         };
         text.push_str(&wrapped(&diagnosis.verdict, "", color, colors));
-        text.push('\n');
     }
     for (at, finding) in diagnosis.findings.iter().enumerate() {
         if at > 0 {
@@ -26,11 +25,8 @@ pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
         write_finding(&mut text, finding, colors);
     }
     if diagnosis.state != State::Idle {
-        if diagnosis.state == State::Sick {
-            text.push('\n');
-        }
         let seconds = diagnosis.window_s;
-        let _ = writeln!(text, "The last {seconds:.0} s");
+        let _ = writeln!(text, "\nThe last {seconds:.0} s");
         write_table(&mut text, &diagnosis.evidence);
     }
     if !diagnosis.unknown.is_empty() {

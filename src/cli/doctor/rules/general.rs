@@ -98,7 +98,9 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let elapsed = worst.elapsed;
     // Others wait behind it only if it is the writer's; only those are watched row by row.
     let share = if worst.scanned.count > 0 {
-        figures.explained(elapsed.total, elapsed.total)
+        // Of an average hold, since it is not known whose statement it was.
+        let weight = ratio(elapsed.total, figures.held()) * figures.weight;
+        figures.explained(elapsed.total, weight)
     } else {
         figures.part(elapsed.total)
     };

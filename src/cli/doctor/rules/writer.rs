@@ -1,7 +1,7 @@
 //! Rules about the writer: what it waits for, and who holds it too long.
 
 use super::{HELD_NOW_US, WORTH_SAYING, advice, ratio, severity};
-use crate::cli::doctor::figures::{self, Figures, Pages, cost, task};
+use crate::cli::doctor::figures::{self, Figures, Pages, cost, task, weight};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, size, time};
 use crate::wire::debug::{Operation, OtherProcess};
 
@@ -35,7 +35,7 @@ pub fn lock_held_by_other_process(pages: &Pages, figures: &Figures) -> Option<Fi
     let share = if now {
         1.0
     } else {
-        figures.explained(figures.begin, waits.total.min(figures.begin_cost))
+        figures.explained(figures.begin, figures.begin_weight)
     };
     if !now && (waits.count == 0 || share < LOCK_SHARE) {
         return None;
@@ -80,7 +80,7 @@ pub fn lock_held_by_other_process(pages: &Pages, figures: &Figures) -> Option<Fi
 /// The disk takes long for a sync, and every commit waits for one.
 pub fn slow_fsync(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let syncs = task(&pages.timings.phases, "commit.small");
-    let share = figures.explained(figures.commit, figures.commit_cost);
+    let share = figures.explained(figures.commit, figures.commit_weight);
     if syncs.count < ENOUGH_SYNCS || syncs.p50 < SLOW_SYNC_US || share < WORTH_SAYING {
         return None;
     }
@@ -117,26 +117,28 @@ pub fn slow_fsync(pages: &Pages, figures: &Figures) -> Option<Finding> {
 
 /// One operation holds the writer long each time, and others wait behind it.
 pub fn long_hold(pages: &Pages, figures: &Figures) -> Option<Finding> {
-    let holder = figures::main_holder(&pages.timings.phases);
+    let operations = &pages.timings.phases.operations;
     let doing = pages.writer.doing.clone().unwrap_or_default();
     let now = doing.for_us >= HELD_NOW_US
         && pages.writer.queued > 0
         && !matches!(&*doing.operation, "begin" | "commit");
     let each = |operation: &Operation| ratio(cost(operation), operation.count as f64);
-    let long = holder.filter(|operation| each(operation) >= LONG_HOLD_US);
     let (name, share) = if now {
         (doing.operation.clone(), 1.0)
     } else {
-        let operation = long?;
+        let long = operations.iter().filter(|one| each(one) >= LONG_HOLD_US);
+        let operation = long.max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
         // Its own time is its work; what it does to others is their time in the queue.
-        let others = figures.queued_behind(cost(operation));
+        let others = figures.queued_behind(weight(operation));
         (operation.operation.clone(), figures.part(others))
     };
     if share < WORTH_SAYING {
         return None;
     }
     let bulk = IN_BULK.contains(&&*name);
-    let known = holder.filter(|operation| operation.operation == name);
+    let known = operations
+        .iter()
+        .find(|operation| operation.operation == name);
     let mut evidence = Vec::new();
     if let Some(operation) = known {
         let execute = operation.execute.mean;
