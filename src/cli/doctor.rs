@@ -69,12 +69,13 @@ pub async fn run(context: &Context, command: DoctorCommand) -> Result<(), Failur
         return Err(Failure::usage("a diagnosis cannot be printed as CSV")
             .hint("use `--format json` or `table`"));
     }
-    let first = ask(&context.client, &args.window)
-        .await
-        .map_err(unasked)
-        .map(|pages| rules::diagnose(&pages))?;
+    let lacks = Lacks::default();
+    let pages = ask(&context.client, &args.window, lacks).await;
+    let pages = pages.map_err(unasked)?;
+    let first = rules::diagnose(&pages);
     if args.watch {
-        return watch(context, &args.window, &first).await;
+        show(context, &first)?;
+        return watch(context, &args.window, Lacks::of(&pages)).await;
     }
     if context.output.is_json() {
         print_json(&first)?;
@@ -87,23 +88,45 @@ pub async fn run(context: &Context, command: DoctorCommand) -> Result<(), Failur
     }
 }
 
-/// Asks all pages. They are asked one after another, so that a server in need is not
-/// bothered more than need be.
-async fn ask(client: &Client, window: &str) -> Result<Pages, ClientError> {
-    Ok(Pages {
+/// Pages that a server turned out not to have. They are not asked for again: to a server
+/// each such question is a request like any other, and its load is what is judged.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lacks {
+    runtime: bool,
+    statements: bool,
+}
+
+impl Lacks {
+    fn of(pages: &Pages) -> Self {
+        Self {
+            runtime: pages.runtime.is_none(),
+            statements: pages.statements.is_none(),
+        }
+    }
+}
+
+/// Asks the pages, one after another, so that a server in need is not bothered more than
+/// need be.
+async fn ask(client: &Client, window: &str, lacks: Lacks) -> Result<Pages, ClientError> {
+    let mut pages = Pages {
         writer: client.debug_writer().await?,
         timings: client.debug_timings(window).await?,
-        runtime: client.debug_runtime().await?,
-        statements: client.debug_statements().await?,
-    })
+        ..Pages::default()
+    };
+    if !lacks.runtime {
+        pages.runtime = client.debug_runtime().await?;
+    }
+    if !lacks.statements {
+        pages.statements = client.debug_statements().await?;
+    }
+    Ok(pages)
 }
 
 /// Prints again and again. A server that goes away is waited for.
-async fn watch(context: &Context, window: &str, first: &Diagnosis) -> Result<(), Failure> {
-    show(context, first)?;
+async fn watch(context: &Context, window: &str, lacks: Lacks) -> Result<(), Failure> {
     loop {
         tokio::time::sleep(EVERY).await;
-        match ask(&context.client, window).await {
+        match ask(&context.client, window, lacks).await {
             Ok(pages) => show(context, &rules::diagnose(&pages))?,
             Err(error) if error.is_transient() => say(format_args!("cannot ask: {error}")),
             Err(error) => return Err(unasked(error)),

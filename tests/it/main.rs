@@ -20,6 +20,7 @@ mod cli_server;
 mod culprit_disk;
 mod culprit_work;
 mod debug_pages;
+mod doctor;
 mod events;
 mod initialize;
 mod job_runs;

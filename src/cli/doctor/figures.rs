@@ -33,6 +33,8 @@ pub struct Figures {
     pub commands: f64,
     /// In which commands waited for the writer to take them up.
     pub queued: f64,
+    /// In which commands waited for others of their batch.
+    pub beside: f64,
     /// In which commands waited for BEGIN.
     pub begin: f64,
     /// In which commands waited for COMMIT.
@@ -72,6 +74,7 @@ impl Figures {
         for operation in &phases.operations {
             sums.commands += operation.whole.total;
             sums.queued += operation.queue_wait.total;
+            sums.beside += operation.batch_wait.total;
             sums.begin += operation.begin_latency.total;
             sums.commit += operation.commit_latency.total;
             sums.begin_cost += operation.begin_cost.total;

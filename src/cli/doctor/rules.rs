@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod cases;
+mod disk;
 mod general;
 mod writer;
 
@@ -26,10 +27,10 @@ type Rule = fn(&Pages, &Figures) -> Option<Finding>;
 
 /// Causes with a name of their own.
 const CAUSES: [Rule; 8] = [
-    writer::lock_held_by_other_process,
-    writer::slow_fsync,
+    disk::lock_held_by_other_process,
+    disk::slow_fsync,
     writer::long_hold,
-    writer::snapshot_holds_wal,
+    disk::snapshot_holds_wal,
     general::blocked_worker,
     general::table_scan,
     general::worker_storm,
@@ -107,8 +108,14 @@ fn overview(pages: &Pages, figures: &Figures) -> Vec<Evidence> {
             "of their time: the writer",
             Value::Share(figures.writer_part()),
         ),
-        fact("… in its queue", Value::Share(figures.part(figures.queued))),
-        fact("… commit", Value::Share(figures.part(figures.commit))),
+        fact(
+            "of their time: in its queue",
+            Value::Share(figures.part(figures.queued)),
+        ),
+        fact(
+            "of their time: in its commits",
+            Value::Share(figures.part(figures.commit)),
+        ),
         fact(
             "of their time: waiting for a read connection",
             Value::Share(figures.part(figures.read_wait)),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::finding::{Diagnosis, Evidence, Finding, Severity, State};
+use super::finding::{Diagnosis, Evidence, Finding, Severity, State, time};
 
 /// Columns after which sentences are broken.
 const WIDTH: usize = 96;
@@ -25,8 +25,8 @@ pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
         write_finding(&mut text, finding, colors);
     }
     if diagnosis.state != State::Idle {
-        let seconds = diagnosis.window_s;
-        let _ = writeln!(text, "\nThe last {seconds:.0} s");
+        let window = time(diagnosis.window_s * 1e6);
+        let _ = writeln!(text, "\nThe last {window}");
         write_table(&mut text, &diagnosis.evidence);
     }
     if !diagnosis.unknown.is_empty() {

@@ -1,6 +1,6 @@
 //! Rules about everything but the writer: worker threads, statements, claims, reads, CPUs.
 
-use super::{MOST, WORTH_SAYING, advice, ratio, severity};
+use super::{ENOUGH_REQUESTS, MOST, WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{Figures, Pages, task};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, time};
 use crate::wire::debug::{Stall, Statement};
@@ -100,7 +100,8 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let share = if worst.scanned.count > 0 {
         // Of an average hold, since it is not known whose statement it was.
         let weight = ratio(elapsed.total, figures.held()) * figures.weight;
-        figures.explained(elapsed.total, weight)
+        let beside = figures.beside * ratio(elapsed.total, figures.execute_cost).min(1.0);
+        figures.explained(elapsed.total + beside, weight)
     } else {
         figures.part(elapsed.total)
     };
@@ -150,11 +151,14 @@ pub fn worker_storm(pages: &Pages, figures: &Figures) -> Option<Finding> {
         .filter(|operation| operation.operation.starts_with("claim_"))
         .map(|operation| operation.count)
         .sum();
-    let in_vain = ratio(empty.count as f64, claims as f64).min(1.0);
+    // The two are not counted in the same instant.
+    let claims = claims.max(empty.count);
+    let in_vain = ratio(empty.count as f64, claims as f64);
     let rate = ratio(empty.count as f64, figures.window / 1e6);
     let of_requests = ratio(empty.count as f64, figures.requests as f64);
     let share = figures.part(empty.total);
-    if in_vain < EMPTY || rate < EMPTY_PER_SECOND || of_requests < MOST || share < WORTH_SAYING {
+    let few = empty.count < ENOUGH_REQUESTS || rate < EMPTY_PER_SECOND;
+    if few || in_vain < EMPTY || of_requests < MOST || share < WORTH_SAYING {
         return None;
     }
     Some(Finding {
