@@ -3,6 +3,9 @@
 
 use crate::wire::debug::{Operation, Phases, Runtime, Statements, Summary, Timings, Writer};
 
+/// Fewer requests than this say nothing about a server.
+pub const ENOUGH_REQUESTS: u64 = 20;
+
 /// What the server's pages say.
 #[derive(Debug, Clone, Default)]
 pub struct Pages {
@@ -91,6 +94,11 @@ impl Figures {
     /// In which the writer was held.
     pub fn held(&self) -> f64 {
         self.begin_cost + self.execute_cost + self.commit_cost
+    }
+
+    /// Whether there are requests enough to judge by.
+    pub fn are_enough(&self) -> bool {
+        self.requests >= ENOUGH_REQUESTS
     }
 
     /// A time as a part of the requests' time.

@@ -2,7 +2,8 @@
 //!
 //! Each rule is a plain function from the pages to a finding. A cause that has a name of its
 //! own comes before the general ones, which are asked only when no such cause was found:
-//! that the writer is busy is no news beside what keeps it busy.
+//! that the writer is busy is no news beside what keeps it busy. What rests on shares of the
+//! requests' time needs requests enough; what goes on at this moment does not.
 
 #[cfg(test)]
 mod cases;
@@ -10,11 +11,9 @@ mod disk;
 mod general;
 mod writer;
 
-use super::figures::{self, Figures, Pages};
+use super::figures::{self, ENOUGH_REQUESTS, Figures, Pages};
 use super::finding::{Diagnosis, Evidence, Finding, Severity, State, Value, fact, grouped, time};
 
-/// Fewer requests than this say nothing about a server.
-pub const ENOUGH_REQUESTS: u64 = 20;
 /// A cause that explains less of the requests' time is not worth a sentence.
 pub const WORTH_SAYING: f64 = 0.2;
 /// From here on it is the problem, and below it a warning.
@@ -52,7 +51,7 @@ pub fn diagnose(pages: &Pages) -> Diagnosis {
         found.collect()
     };
     let mut findings = found(&CAUSES);
-    if findings.is_empty() && figures.requests >= ENOUGH_REQUESTS {
+    if findings.is_empty() && figures.are_enough() {
         findings = found(&GENERAL);
     }
     findings.sort_by(|a, b| {
@@ -61,7 +60,7 @@ pub fn diagnose(pages: &Pages) -> Diagnosis {
     });
     let (state, verdict) = match findings.first() {
         Some(first) => (State::Sick, first.verdict.clone()),
-        None if figures.requests < ENOUGH_REQUESTS => (State::Idle, idle(&figures)),
+        None if !figures.are_enough() => (State::Idle, idle(&figures)),
         None => (State::Healthy, healthy(&figures)),
     };
     Diagnosis {

@@ -128,6 +128,13 @@ fn one_long_operation_is_named_by_what_it_does_to_others() {
         "operations": [operation("create_jobs", 100, [0.0, 20.0, 0.3e6, 0.1e6])],
     }});
     assert_eq!(names(alone), [""; 0]);
+    // A handful of requests, and a disk that was slow once, are no verdict.
+    let few = json!({"phases": {
+        "routes": [route("POST /workflows", 1, 0.2e6), route("POST /jobs", 10, 0.1e6)],
+        "operations": [operation("create_workflow", 1, [0.0, 20.0, 0.15e6, 0.1e6]),
+            operation("create_job", 10, [0.1e6, 20.0, 100.0, 900.0])],
+    }});
+    assert_eq!(names(few), [""; 0]);
     // The first one has not ended yet.
     let now = json!({"writer": {
         "doing": {"operation": "create_jobs", "for_us": 2.5e6}, "queued": 30,

@@ -45,9 +45,13 @@ pub fn lock_held_by_other_process(pages: &Pages, figures: &Figures) -> Option<Fi
         )
     } else {
         format!(
-            "{} of request time waits for a lock on the database that {by} holds: {} times the writer had to wait, {} at most",
+            "{} of request time waited for a lock on the database that {by} held: the writer had to wait {}, {} at most",
             percent(share),
-            waits.count,
+            if waits.count == 1 {
+                "once".to_owned()
+            } else {
+                format!("{} times", waits.count)
+            },
             time(waits.max)
         )
     };
@@ -78,7 +82,8 @@ pub fn lock_held_by_other_process(pages: &Pages, figures: &Figures) -> Option<Fi
 pub fn slow_fsync(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let syncs = task(&pages.timings.phases, "commit.small");
     let share = figures.explained(figures.commit, figures.commit_weight);
-    if syncs.count < ENOUGH_SYNCS || syncs.p50 < SLOW_SYNC_US || share < WORTH_SAYING {
+    let few = !figures.are_enough() || syncs.count < ENOUGH_SYNCS;
+    if few || syncs.p50 < SLOW_SYNC_US || share < WORTH_SAYING {
         return None;
     }
     let holder = figures::main_holder(&pages.timings.phases)?;

@@ -1,7 +1,7 @@
 //! Rules about everything but the writer: worker threads, statements, claims, reads, CPUs.
 
-use super::{ENOUGH_REQUESTS, MOST, WORTH_SAYING, advice, ratio, severity};
-use crate::cli::doctor::figures::{Figures, Pages, task};
+use super::{MOST, WORTH_SAYING, advice, ratio, severity};
+use crate::cli::doctor::figures::{ENOUGH_REQUESTS, Figures, Pages, task};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, time};
 use crate::wire::debug::{Stall, Statement};
 
@@ -105,7 +105,7 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
     } else {
         figures.part(elapsed.total)
     };
-    if share < SCAN_SHARE {
+    if share < SCAN_SHARE || !figures.are_enough() {
         return None;
     }
     let mut evidence = vec![
@@ -198,7 +198,7 @@ pub fn read_connections_exhausted(pages: &Pages, figures: &Figures) -> Option<Fi
     let routes = &pages.timings.phases.routes;
     let waits: u64 = routes.iter().map(|route| route.read_wait.count).sum();
     let mean = ratio(figures.read_wait, waits as f64);
-    if share < WORTH_SAYING || mean < READ_WAIT_US {
+    if share < WORTH_SAYING || mean < READ_WAIT_US || !figures.are_enough() {
         return None;
     }
     // Who reads, beyond waiting: the one with the most time left holds the connections.

@@ -5,7 +5,8 @@ use crate::cli::doctor::figures::{self, Figures, Pages, cost, weight};
 use crate::cli::doctor::finding::{Evidence, Finding, Value, fact, over, percent, time};
 use crate::wire::debug::{Doing, Operation, Writer};
 
-/// An operation that holds the writer so long each time is noticed by everybody behind it.
+/// An operation whose own work takes so long each time is noticed by everybody behind it. Its
+/// commit does not count here: that is the disk's affair.
 const LONG_HOLD_US: f64 = 100_000.0;
 /// A writer that is at work so much of the time has no room left.
 const BUSY: f64 = 0.8;
@@ -15,7 +16,9 @@ const IN_BULK: [&str; 3] = ["create_jobs", "create_files", "create_user_data_lis
 /// One operation holds the writer long each time, and others wait behind it.
 pub fn long_hold(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let operations = &pages.timings.phases.operations;
-    let long = operations.iter().filter(|one| each(one) >= LONG_HOLD_US);
+    let long = operations
+        .iter()
+        .filter(|one| figures.are_enough() && one.execute.mean >= LONG_HOLD_US);
     let longest = long.max_by(|a, b| weight(a).total_cmp(&weight(b)));
     let now = holding_now(&pages.writer);
     let (name, share) = match (now, longest) {
@@ -91,11 +94,10 @@ fn held(
     if let Some(operation) = known {
         evidence.extend([
             over(
-                format!("{name} holds the writer each time"),
-                Value::Micros(each(operation)),
+                format!("{name} is carried out in"),
+                Value::Micros(operation.execute.mean),
                 Value::Micros(LONG_HOLD_US),
             ),
-            fact("carrying it out", Value::Micros(operation.execute.mean)),
             fact("its commit", Value::Micros(operation.commit_cost.mean)),
             fact("how often", Value::Count(operation.count)),
         ]);
