@@ -8,6 +8,7 @@ mod confirm;
 mod context;
 mod create;
 mod creation;
+mod doctor;
 mod failure;
 mod jobs;
 mod log;
@@ -33,6 +34,7 @@ use crate::say::say;
 use crate::wire::WorkflowId;
 use context::{Context, user_name};
 use create::CreateArgs;
+use doctor::DoctorCommand;
 use failure::Failure;
 use jobs::JobsCommand;
 use output::{Format, Output, print};
@@ -45,6 +47,7 @@ const AFTER_HELP: &str = "Exit codes:
   0  the command did what it was asked to
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
+  4  `torc doctor` found something wrong
   128 + n  `torc run` or `torc create` was stopped by signal n
 
 Examples:
@@ -124,6 +127,9 @@ enum Command {
     /// How jobs ended
     #[command(subcommand)]
     Results(ResultsCommand),
+    /// Say what is wrong with a server
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     /// Ask whether the server is there
     Ping,
     /// Print a script that completes commands in a shell
@@ -242,6 +248,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Workflows(command) => workflows::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Results(command) => results::run(context, command).await,
+        Command::Doctor(command) => doctor::run(context, command).await,
         Command::Ping => ping(context).await,
         // Needs no server, and has been done.
         Command::Completions { .. } => Ok(()),

@@ -6,6 +6,7 @@
 
 mod claims;
 mod compute_nodes;
+mod debug;
 mod error;
 mod events;
 mod files;

@@ -204,6 +204,16 @@ pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
     }
 }
 
+/// Records that a call of a statement went through so many rows of a table without an
+/// index to tell it which. Nothing is recorded of calls that did not.
+pub fn scanned(id: &'static str, rows: u64) {
+    if rows > 0 {
+        recorder::record(Kind::Statement, id, |operation| {
+            operation.part(Part::Scanned).add(rows, 1);
+        });
+    }
+}
+
 /// Records a run of something that goes on in the background.
 pub fn task(name: &'static str, elapsed: Duration) {
     recorder::record(Kind::Task, name, |operation| {

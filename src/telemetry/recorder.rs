@@ -58,6 +58,9 @@ pub enum Part {
     CommitLatency,
     /// Of a command: its share of COMMIT.
     CommitCost,
+    /// Of a statement: rows that a call went through in a table without an index (numbers,
+    /// not times; calls that did not are not counted).
+    Scanned,
 }
 
 /// Names one series.

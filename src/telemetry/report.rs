@@ -128,6 +128,10 @@ pub struct StatementReport {
     pub share: f64,
     /// How long it took.
     pub elapsed: Summary,
+    /// Rows that its calls went through in a table without an index (a number, not a
+    /// time), of the calls that did. Only the writer's statements are watched.
+    #[serde(skip_serializing_if = "Summary::is_empty")]
+    pub scanned: Summary,
 }
 
 /// Something in the background, in microseconds.
@@ -270,6 +274,9 @@ fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
         rows_per_call: operation.rows as f64 / calls.max(1) as f64,
         share: 0.0,
         elapsed: found.summary(Part::Whole),
+        scanned: found
+            .series(Part::Scanned)
+            .map_or_else(Summary::default, |rows| rows.summary(1.0)),
     }
 }
 

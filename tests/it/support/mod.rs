@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod faults;
 pub mod loaded;
 pub mod process;
 pub mod server;
