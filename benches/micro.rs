@@ -119,8 +119,9 @@ fn phases_of_a_command() {
 }
 
 /// What is kept of a finished request: in the flight recorder and as an exemplar, with a
-/// look whether it was slow. Beside it, another thread does the same.
-#[divan::bench(threads = [1, 2])]
+/// look whether it was slow; alone, and beside another thread. There are enough of them to
+/// fill the recorder, so that old ones go as well.
+#[divan::bench(threads = [1, 2], sample_size = 1_000)]
 fn keep_a_request(bencher: Bencher) {
     bencher.with_inputs(a_request).bench_values(|finished| {
         flight::request(&finished);
@@ -130,7 +131,7 @@ fn keep_a_request(bencher: Bencher) {
 }
 
 /// The flight recorder alone.
-#[divan::bench(threads = [1, 2])]
+#[divan::bench(threads = [1, 2], sample_size = 1_000)]
 fn flight_of_a_request(bencher: Bencher) {
     bencher
         .with_inputs(a_request)

@@ -62,7 +62,8 @@ pub struct Dumps {
 
 impl Dumps {
     /// Writes one dump; returns the path of its last file. Whoever waits for that finds the
-    /// others as well.
+    /// others as well. On a disk that is nearly full the small files may be all there is
+    /// room for, so one that cannot be written does not keep the others from it.
     ///
     /// # Errors
     ///
@@ -74,11 +75,14 @@ impl Dumps {
         let more: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         self.prune(&time, KEPT - 1, self.max_total_size.saturating_sub(more));
         let mut last = PathBuf::new();
+        let mut failure = None;
         for (content, bytes) in files {
             last = self.dir.join(content.name(&time));
-            put(&last, bytes)?;
+            if let Err(error) = put(&last, bytes) {
+                failure.get_or_insert(error);
+            }
         }
-        Ok(last)
+        failure.map_or(Ok(last), Err)
     }
 
     /// A time that no dump has yet. Names sort by time, also within a millisecond.

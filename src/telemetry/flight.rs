@@ -6,15 +6,17 @@
 //! wait for each other to record. What is older than [`KEPT`] goes, and the oldest before
 //! that when all rings together hold more bytes than they may.
 
+mod ring;
+
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::board;
 use super::phase::{BatchTrace, CommandTrace, StatementTotal};
 use super::request::Finished;
+use ring::{EMPTY, PIECE, Record, Records, Ring};
 
 /// How long a record is kept.
 pub const KEPT: Duration = Duration::from_secs(30);
@@ -23,16 +25,11 @@ const RINGS: usize = 16;
 /// Old records that go with one new one: after a pause there may be thousands, and no
 /// request should wait until all are gone.
 const EXPIRED_AT_ONCE: usize = 8;
-/// Records that are copied before recording gets its turn again.
-const COPIED_AT_ONCE: usize = 256;
 /// What an allocation costs besides its content.
 const ALLOCATION: usize = 16;
 /// The counters in front of what an `Arc` holds.
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// No record: an empty ring is never the one with the oldest.
-const EMPTY: u64 = u64::MAX;
-
-static RING: [Ring; RINGS] = [const { Ring::new() }; RINGS];
+static RING: [Ring<What>; RINGS] = [const { Ring::new() }; RINGS];
 static NEXT_RING: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -40,26 +37,6 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
     static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// A ring with a cache line of its own.
-#[repr(align(128))]
-struct Ring {
-    /// When its oldest record ended, in nanoseconds since the recorder's start.
-    oldest: AtomicU64,
-    records: Mutex<Records>,
-}
-
-struct Records {
-    queue: VecDeque<Record>,
-    /// How many have left it: the place of a record since the start is this and its index.
-    gone: u64,
-}
-
-struct Record {
-    ended: Instant,
-    what: What,
-    bytes: usize,
 }
 
 #[derive(Clone)]
@@ -209,26 +186,20 @@ pub fn bytes_of(finished: &Finished) -> usize {
 }
 
 fn push(ended: Instant, what: What, bytes: usize) {
-    // A ring's buffer doubles when it is full: half of it may be unused.
-    let bytes = bytes + 2 * size_of::<Record>();
+    let bytes = bytes + size_of::<Record<What>>();
     let limit = LIMIT.load(Ordering::Relaxed);
     BYTES.fetch_add(bytes, Ordering::Relaxed);
-    {
-        let ring = mine();
-        let mut records = ring.lock();
-        records.queue.push_back(Record { ended, what, bytes });
-        for _ in 0..EXPIRED_AT_ONCE {
-            match records.queue.front() {
-                Some(oldest) if ended.saturating_duration_since(oldest.ended) > KEPT => {
-                    records.pop();
-                }
-                _ => break,
-            }
-        }
-        ring.show(&records);
-    }
-    if bytes_held() > limit {
-        make_room(limit);
+    mine().change(*EPOCH, |records| {
+        records.push(Record { ended, what, bytes });
+        forget_old(records, ended, EXPIRED_AT_ONCE);
+    });
+    while bytes_held() > limit {
+        // Whosever ring it lies in, the oldest record goes.
+        let oldest = RING.iter().min_by_key(|ring| ring.oldest());
+        let Some(ring) = oldest.filter(|ring| ring.oldest() != EMPTY) else {
+            break;
+        };
+        ring.change(*EPOCH, forget);
     }
 }
 
@@ -236,74 +207,49 @@ fn bytes_held() -> usize {
     BYTES.load(Ordering::Relaxed)
 }
 
-/// Lets the oldest records go, whosever ring they lie in.
-fn make_room(limit: usize) {
-    while bytes_held() > limit {
-        let oldest = RING
-            .iter()
-            .min_by_key(|ring| ring.oldest.load(Ordering::Relaxed));
-        let Some(ring) = oldest else { return };
-        let mut records = ring.lock();
-        if !records.pop() {
-            // Another thread was here first.
-            ring.show(&records);
-            if RING.iter().all(Ring::is_empty) {
-                return;
-            }
-            continue;
-        }
-        ring.show(&records);
+/// Lets the oldest record go, if there is one.
+fn forget(records: &mut Records<What>) {
+    if let Some(record) = records.pop() {
+        BYTES.fetch_sub(record.bytes, Ordering::Relaxed);
     }
+}
+
+/// Lets go what is too old, at most so many; says whether those were all.
+fn forget_old(records: &mut Records<What>, now: Instant, most: usize) -> bool {
+    let is_old = |record: &Record<What>| now.saturating_duration_since(record.ended) > KEPT;
+    for _ in 0..most {
+        if !records.oldest().is_some_and(is_old) {
+            return true;
+        }
+        forget(records);
+    }
+    false
 }
 
 /// Lets go what is too old in rings whose threads record nothing more.
 pub fn expire() {
+    let now = Instant::now();
     for ring in &RING {
-        loop {
-            let mut records = ring.lock();
-            let mut gone = 0;
-            while gone < COPIED_AT_ONCE
-                && (records.queue.front()).is_some_and(|one| one.ended.elapsed() > KEPT)
-            {
-                records.pop();
-                gone += 1;
-            }
-            if records.queue.capacity() > 64 && records.queue.len() < records.queue.capacity() / 4 {
-                let enough = records.queue.len() * 2;
-                records.queue.shrink_to(enough);
-            }
-            ring.show(&records);
-            if gone < COPIED_AT_ONCE {
-                break;
-            }
-        }
+        while !ring.change(*EPOCH, |records| forget_old(records, now, PIECE)) {}
     }
 }
 
 /// What happened lately and ended after `since`, if that is given. Recording goes on
-/// meanwhile: each ring is held for some hundred records at a time.
+/// meanwhile.
 pub fn recent(since: Option<Instant>) -> Flight {
     let mut flight = Flight::default();
-    let now = Instant::now();
-    let from = since.or(now.checked_sub(KEPT));
+    let from = since.or(Instant::now().checked_sub(KEPT));
     for ring in &RING {
-        let (mut at, end) = {
-            let records = ring.lock();
-            (records.gone, records.gone + records.queue.len() as u64)
-        };
-        while at < end {
-            let copied = ring.copy(at, end);
-            at = copied.1;
-            for (ended, what) in copied.0 {
-                if from.is_none_or(|from| ended >= from) {
-                    match what {
-                        What::Request(one) => flight.requests.push(one),
-                        What::Batch(one) => flight.batches.push(one),
-                        What::Note(one) => flight.notes.push(one),
-                    }
-                }
+        ring.read(|record| {
+            if from.is_some_and(|from| record.ended < from) {
+                return;
             }
-        }
+            match record.what {
+                What::Request(one) => flight.requests.push(one),
+                What::Batch(one) => flight.batches.push(one),
+                What::Note(one) => flight.notes.push(one),
+            }
+        });
     }
     flight.requests.sort_by_key(|one| one.began + one.wall);
     flight.batches.sort_by_key(|one| one.taken);
@@ -311,63 +257,8 @@ pub fn recent(since: Option<Instant>) -> Flight {
     flight
 }
 
-impl Ring {
-    const fn new() -> Self {
-        Self {
-            oldest: AtomicU64::new(EMPTY),
-            records: Mutex::new(Records {
-                queue: VecDeque::new(),
-                gone: 0,
-            }),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.oldest.load(Ordering::Relaxed) == EMPTY
-    }
-
-    /// Tells the others how old its oldest record is.
-    fn show(&self, records: &Records) {
-        let oldest = records.queue.front().map_or(EMPTY, |record| {
-            let since = record.ended.saturating_duration_since(*EPOCH);
-            u64::try_from(since.as_nanos()).unwrap_or(EMPTY - 1)
-        });
-        self.oldest.store(oldest, Ordering::Relaxed);
-    }
-
-    /// Some records from a place on, and the place after them.
-    fn copy(&self, at: u64, end: u64) -> (Vec<(Instant, What)>, u64) {
-        let mut copied = Vec::with_capacity(COPIED_AT_ONCE);
-        let records = self.lock();
-        // What went meanwhile is passed over.
-        let at = at.max(records.gone);
-        let after = end.min(at + COPIED_AT_ONCE as u64);
-        let first = usize::try_from(at - records.gone).unwrap_or(usize::MAX);
-        let count = usize::try_from(after.saturating_sub(at)).unwrap_or(0);
-        for record in records.queue.iter().skip(first).take(count) {
-            copied.push((record.ended, record.what.clone()));
-        }
-        (copied, after.max(at))
-    }
-}
-
-impl Records {
-    fn pop(&mut self) -> bool {
-        let Some(record) = self.queue.pop_front() else {
-            return false;
-        };
-        self.gone += 1;
-        BYTES.fetch_sub(record.bytes, Ordering::Relaxed);
-        true
-    }
-}
-
 /// The ring of this thread.
-fn mine() -> &'static Ring {
+fn mine() -> &'static Ring<What> {
     let at = MINE.get();
     let at = if at == usize::MAX {
         let at = NEXT_RING.fetch_add(1, Ordering::Relaxed) % RINGS;
@@ -405,10 +296,10 @@ mod tests {
         let newest = flight.notes.last().unwrap();
         assert_eq!(&*newest.name, "the last");
         assert!(flight.notes.len() > 500, "{}", flight.notes.len());
-        let lie: usize = RING
-            .iter()
-            .map(|ring| ring.lock().queue.iter().map(|one| one.bytes).sum::<usize>())
-            .sum();
+        let mut lie = 0;
+        for ring in &RING {
+            ring.read(|record| lie += record.bytes);
+        }
         assert_eq!(lie, bytes());
         // What ended before is left out, and what is too old goes.
         assert_eq!(recent(Some(last)).notes.len(), 1);

@@ -1,5 +1,7 @@
 //! `/debug/slow`: the newest requests that took longer than their threshold.
 
+use std::time::Duration;
+
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -51,17 +53,15 @@ fn answer(asked: &Asked) -> Result<Response, Refusal> {
         .collect();
     let rules = slow::rules();
     if as_text {
-        let all = rules.all.map_or_else(
-            || "nothing".to_owned(),
-            |from| format!("what takes {} or more", duration_text(micros(from))),
-        );
-        let mut page = format!("Slow is {all}");
-        for (name, from) in &rules.named {
-            let from = from.map_or_else(
+        let from = |from: Option<Duration>| {
+            from.map_or_else(
                 || "never".to_owned(),
                 |from| format!("from {}", duration_text(micros(from))),
-            );
-            page += &format!("; {name} {from}");
+            )
+        };
+        let mut page = format!("Slow: {}", from(rules.all));
+        for (name, own) in &rules.named {
+            page += &format!("; {name} {}", from(*own));
         }
         page += ".\n";
         for one in told {
