@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Notify;
@@ -40,6 +40,8 @@ pub const ALL_ANSWERS: usize = 256 << 20;
 const SMALL: usize = 1 << 20;
 /// What a row is taken for until it is read; a job has some 400 bytes.
 const ROW: usize = 512;
+/// What a client can do whose list is refused.
+const FEWER: &str = " (fewer rows need less room: set limit)";
 /// How long a request waits for room.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -121,12 +123,9 @@ impl Answers {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    fn refusal(&self) -> Response {
+    fn refusal(&self, advice: &str) -> Response {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
-        let what = format!(
-            "{} MiB of large answers (fewer rows need less room: set limit)",
-            self.0.all >> 20
-        );
+        let what = format!("{} MiB of large answers{advice}", self.0.all >> 20);
         ApiError::from(EngineError::from(StoreError::Overloaded { what })).into_response()
     }
 }
@@ -205,7 +204,14 @@ pub async fn bounded(State(answers): State<Answers>, request: Request, next: Nex
         body_length(&request).min(answers.0.all / 2)
     };
     let Some(mut share) = answers.0.share(guess).await else {
-        return answers.refusal();
+        if reads {
+            return answers.refusal(FEWER);
+        }
+        let mut refusal = answers.refusal("");
+        // The body stays unread, so the connection cannot be used again.
+        let close = HeaderValue::from_static("close");
+        refusal.headers_mut().insert(header::CONNECTION, close);
+        return refusal;
     };
     let (parts, body) = next.run(request).await.into_parts();
     let exact = body.size_hint().exact();
@@ -217,7 +223,7 @@ pub async fn bounded(State(answers): State<Answers>, request: Request, next: Nex
     if !reads {
         share.force(size);
     } else if !share.resize(size) {
-        return answers.refusal();
+        return answers.refusal(FEWER);
     }
     // Not a copy: it is in one piece already.
     match axum::body::to_bytes(body, usize::MAX).await {
