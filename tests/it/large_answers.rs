@@ -257,8 +257,8 @@ async fn many_clients_that_read_nothing_do_not_fill_the_memory() {
     };
     let (clients, ()) = tokio::join!(asked, small);
     let answered = clients.iter().filter(|one| one.status() == "200").count();
-    // So many are given room at once.
-    assert!(answered >= 5, "{answered} answers");
+    // So many are made at once, the others have to wait.
+    assert!(answered >= 2, "{answered} answers");
     let refused = clients.iter().filter(|one| one.status() == "503").count();
     assert_eq!(answered + refused, 80);
     // Far from all: the room, the lists that are read at one time, what the server has anyway.
