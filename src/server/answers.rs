@@ -5,16 +5,18 @@
 //! 256 MiB; a single one may be larger when it is alone. What each part bounds:
 //!
 //! - A list takes room before its rows are read, for the rows it asks for at a guess per
-//!   row, and waits for it five seconds at most. When its real size is known it gives back
+//!   row, and waits for it ten seconds at most. When its real size is known it gives back
 //!   the rest, or takes what is missing. Without room it is answered 503.
+//! - While a list is made its rows take some ten times the room of the answer. So of lists
+//!   that ask for more than 10,000 rows two are made at one time; others wait for their
+//!   turn within the same ten seconds.
 //! - A request with a large body takes as much for its answer. Once it is carried out it is
 //!   not refused any more: a client would repeat what was done. So answers to writes may
 //!   go beyond the room, by what they are larger than their requests.
 //! - Smaller answers are not counted: 1 MiB for each connection, which has one at a time.
 //! - Streams of events have no size; `engine/events.rs` bounds what they hold.
 //!
-//! While a list is read its rows are not counted; `store/reads.rs` bounds how many lists
-//! are read at one time, but nothing does how large a single one is.
+//! Nothing bounds how large a single list is while it is made, if its rows are large.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,10 +24,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
 use crate::engine::EngineError;
@@ -40,8 +44,14 @@ pub const ALL_ANSWERS: usize = 256 << 20;
 const SMALL: usize = 1 << 20;
 /// What a row is taken for until it is read; a job has some 400 bytes.
 const ROW: usize = 512;
-/// How long a request waits for room.
-const WAIT: Duration = Duration::from_secs(5);
+/// What a client can do whose list is refused.
+const FEWER: &str = " (fewer rows need less room: set limit)";
+/// Lists of more rows than this are made a few at a time.
+const MANY: usize = 10_000;
+/// How many of those at one time.
+const MAKING: usize = 2;
+/// How long a request waits for its turn and for room.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// What answers a list: as many rows as the query says, or the most a page may have.
 const LISTS: [&str; 13] = [
@@ -70,6 +80,8 @@ struct Room {
     /// Held by the first of those who wait; the others queue up for it.
     turn: tokio::sync::Mutex<()>,
     freed: Notify,
+    /// For lists of many rows.
+    making: Semaphore,
     refused: AtomicUsize,
 }
 
@@ -101,6 +113,7 @@ impl Answers {
                 taken: Mutex::new(0),
                 turn: tokio::sync::Mutex::new(()),
                 freed: Notify::new(),
+                making: Semaphore::new(MAKING),
                 refused: AtomicUsize::new(0),
             })
         }))
@@ -121,12 +134,13 @@ impl Answers {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    fn refusal(&self) -> Response {
+    fn no_room(&self, advice: &str) -> Response {
+        let all = self.0.all >> 20;
+        self.refusal(format!("{all} MiB of large answers{advice}"))
+    }
+
+    fn refusal(&self, what: String) -> Response {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
-        let what = format!(
-            "{} MiB of large answers (fewer rows need less room: set limit)",
-            self.0.all >> 20
-        );
         ApiError::from(EngineError::from(StoreError::Overloaded { what })).into_response()
     }
 }
@@ -136,8 +150,23 @@ impl Room {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A turn to make a list of so many rows, if it needs one; an error if that takes too
+    /// long.
+    async fn turn_to_make(
+        &self,
+        rows: usize,
+        end: Instant,
+    ) -> Result<Option<SemaphorePermit<'_>>, Elapsed> {
+        if rows <= MANY {
+            return Ok(None);
+        }
+        // Nobody closes it.
+        let turn = timeout_at(end, self.making.acquire()).await?;
+        Ok(turn.ok())
+    }
+
     /// A share of so many bytes, as soon as there is room; none if that takes too long.
-    async fn share(self: &Arc<Self>, bytes: usize) -> Option<Share> {
+    async fn share(self: &Arc<Self>, bytes: usize, end: Instant) -> Option<Share> {
         let mut share = Share {
             room: Arc::clone(self),
             bytes: 0,
@@ -151,7 +180,7 @@ impl Room {
                     self.freed.notified().await;
                 }
             };
-            tokio::time::timeout(WAIT, room).await.ok()?;
+            timeout_at(end, room).await.ok()?;
         }
         Some(share)
     }
@@ -198,16 +227,30 @@ impl Drop for Share {
 /// Lets a request through while there is room for its answer, or answers 503.
 pub async fn bounded(State(answers): State<Answers>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let rows = if reads { rows(&request) } else { 0 };
     let guess = if reads {
-        rows(&request) * ROW
+        rows * ROW
     } else {
         // What is longer than its route takes is refused there, unread.
         body_length(&request).min(answers.0.all / 2)
     };
-    let Some(mut share) = answers.0.share(guess).await else {
-        return answers.refusal();
+    let end = Instant::now() + WAIT;
+    let Ok(turn) = answers.0.turn_to_make(rows, end).await else {
+        let what = format!("lists of more than {MANY} rows (with limit={MANY} none waits)");
+        return answers.refusal(what);
+    };
+    let Some(mut share) = answers.0.share(guess, end).await else {
+        if reads {
+            return answers.no_room(FEWER);
+        }
+        let mut refusal = answers.no_room("");
+        // The body stays unread, so the connection cannot be used again.
+        let close = HeaderValue::from_static("close");
+        refusal.headers_mut().insert(header::CONNECTION, close);
+        return refusal;
     };
     let (parts, body) = next.run(request).await.into_parts();
+    drop(turn);
     let exact = body.size_hint().exact();
     let size = match exact.map(usize::try_from) {
         Some(Ok(size)) if size > SMALL => size,
@@ -217,7 +260,7 @@ pub async fn bounded(State(answers): State<Answers>, request: Request, next: Nex
     if !reads {
         share.force(size);
     } else if !share.resize(size) {
-        return answers.refusal();
+        return answers.no_room(FEWER);
     }
     // Not a copy: it is in one piece already.
     match axum::body::to_bytes(body, usize::MAX).await {

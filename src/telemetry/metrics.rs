@@ -206,7 +206,7 @@ fn around(page: &mut Page<'_, '_>, around: &Around) -> fmt::Result {
     }
     page.counter(
         "torc_answers_refused",
-        "Requests answered 503 because large answers left no room.",
+        "Requests answered 503 because large answers left no room, or large lists no turn.",
         around.answers_refused,
     )
 }

@@ -26,6 +26,15 @@ async fn large_list(api: &Api, rows: usize) -> String {
     format!("/torc-service/v1/user_data?workflow_id={flow}&limit={rows}")
 }
 
+/// A server with so much room, that waits for its clients as long as the test may take.
+async fn with_room(bytes: usize) -> TestServer {
+    TestServer::start_with(|config| {
+        config.answer_bytes = bytes;
+        config.write_timeout = 10 * HANG;
+    })
+    .await
+}
+
 fn address(api: &Api) -> SocketAddr {
     api.root().strip_prefix("http://").unwrap().parse().unwrap()
 }
@@ -72,10 +81,14 @@ async fn until_there_is_room(api: &Api, path: &str) {
         let answer = reqwest::get(format!("{}{path}", api.root())).await.unwrap();
         let status = answer.status();
         if status == StatusCode::OK {
-            assert!(answer.bytes().await.unwrap().len() > ROW);
-            return;
+            // Where clients are cut off soon, a busy machine may make us one of them.
+            if let Ok(bytes) = answer.bytes().await {
+                assert!(bytes.len() > ROW);
+                return;
+            }
+        } else {
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         }
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(start.elapsed() < HANG, "no room came back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -85,7 +98,7 @@ async fn until_there_is_room(api: &Api, path: &str) {
 /// are answered, and who leaves makes room.
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_answers_share_a_room() {
-    let server = TestServer::start_with(|config| config.answer_bytes = 32 << 20).await;
+    let server = with_room(32 << 20).await;
     let api = &server.api;
     let path = large_list(api, 10).await;
     let mut clients = Vec::new();
@@ -121,7 +134,7 @@ async fn unread_answers_share_a_room() {
 /// A write that was carried out is answered as such, whoever holds the room.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_is_not_refused_after_it_was_done() {
-    let server = TestServer::start_with(|config| config.answer_bytes = 8 << 20).await;
+    let server = with_room(8 << 20).await;
     let api = &server.api;
     let path = large_list(api, 7).await;
     let lazy = Lazy::ask(address(api), &path).await;
@@ -135,6 +148,20 @@ async fn a_write_is_not_refused_after_it_was_done() {
     let size = created.to_string().len();
     assert!(size > 1 << 20, "{size}");
     assert_eq!(created["jobs"].as_array().unwrap().len(), 16_000);
+
+    // One with a large body is put off while there is time, before anything was done.
+    let pad = "x".repeat(3 << 19);
+    let body = json!({"jobs": [{"workflow_id": flow, "name": "late", "command": pad}]});
+    let url = format!("{}/bulk_jobs", api.url());
+    let request = reqwest::Client::new().post(url).json(&body);
+    // Its body is left unread, so the connection may end before the answer was read.
+    if let Ok(answer) = request.send().await {
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["retry-after"], "1");
+        assert_eq!(answer.headers()["connection"], "close");
+    }
+    let all = api.get(&format!("/jobs?workflow_id={flow}&limit=1")).await;
+    assert_eq!(all["total_count"], 16_000);
     drop(lazy);
     server.stop().await;
 }
@@ -144,7 +171,7 @@ async fn a_write_is_not_refused_after_it_was_done() {
 async fn a_client_that_takes_nothing_is_cut_off() {
     let server = TestServer::start_with(|config| {
         config.answer_bytes = 16 << 20;
-        config.write_timeout = Duration::from_millis(500);
+        config.write_timeout = Duration::from_secs(1);
     })
     .await;
     let api = &server.api;
@@ -218,6 +245,8 @@ async fn many_clients_that_read_nothing_do_not_fill_the_memory() {
     let server = ServerProcess::start(directory.path(), &["-d", "x.db"]);
     let api = server.api();
     let path = large_list(&api, 12).await;
+    // As many rows as there may be: whom there is no room for is told before they are read.
+    let path = path.replace("limit=12", "limit=100000");
     let asked = (0..80).map(|_| Lazy::ask(address(&api), &path));
     let asked = futures_util::future::join_all(asked);
     let small = async {
@@ -228,15 +257,16 @@ async fn many_clients_that_read_nothing_do_not_fill_the_memory() {
     };
     let (clients, ()) = tokio::join!(asked, small);
     let answered = clients.iter().filter(|one| one.status() == "200").count();
-    assert!((2..=256 / 12).contains(&answered), "{answered} answers");
+    // So many are made at once, the others have to wait.
+    assert!(answered >= 2, "{answered} answers");
     let refused = clients.iter().filter(|one| one.status() == "503").count();
     assert_eq!(answered + refused, 80);
-    // The room, the three lists that are read at one time, and what the server has anyway.
+    // Far from all: the room, the lists that are read at one time, what the server has anyway.
     let peak = peak_mib(server.pid());
     assert!(peak < 700, "{peak} MiB");
-    assert!(held(&api).await >= answered * 12 * ROW);
+    assert!(held(&api).await <= 256 << 20);
     drop(clients);
-    until_there_is_room(&api, &path.replace("limit=12", "limit=100000")).await;
+    until_there_is_room(&api, &path).await;
     let start = Instant::now();
     while held(&api).await > 0 {
         assert!(start.elapsed() < HANG, "something is held for nobody");
