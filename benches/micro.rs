@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::engine::fit::{Offer, Pack};
 use torc_server::engine::workflow_runs::Extent;
@@ -176,6 +176,37 @@ fn a_request() -> Arc<Finished> {
 #[divan::bench]
 fn phase_of_a_statement() {
     phase::statement("bench", 1, divan::black_box(Duration::from_micros(7)));
+}
+
+/// Polls of one bench.
+const POLLS: u32 = 1_000;
+
+/// A task that is polled a thousand times by a runtime without hooks.
+#[divan::bench]
+fn polls_1000(bencher: Bencher) {
+    polls(bencher, &mut Builder::new_current_thread());
+}
+
+/// The same with the hooks that see slow polls: the difference is their price.
+#[divan::bench]
+fn polls_1000_with_hooks(bencher: Bencher) {
+    polls(
+        bencher,
+        telemetry::runtime::instrument(&mut Builder::new_current_thread()),
+    );
+}
+
+fn polls(bencher: Bencher, builder: &mut Builder) {
+    let runtime = must(builder.build());
+    bencher.bench_local(|| {
+        let work = async {
+            for _ in 0..POLLS {
+                tokio::task::yield_now().await;
+            }
+        };
+        let task = telemetry::task::spawn_on(runtime.handle(), "bench", work);
+        must(runtime.block_on(task));
+    });
 }
 
 /// Cycles of one bench: as many jobs must be there.

@@ -5,6 +5,12 @@
 //! names; the same calls then spawn plain tasks. [`alive`] knows which tasks there are.
 
 pub mod alive;
+#[cfg(all(
+    tokio_unstable,
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+pub mod spot;
 
 use std::future::Future;
 
@@ -32,6 +38,12 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    #[cfg(all(
+        tokio_unstable,
+        target_os = "linux",
+        any(target_arch = "aarch64", target_arch = "x86_64")
+    ))]
+    let future = spot::with_spot(future);
     #[cfg(tokio_unstable)]
     {
         let _naming = alive::naming(name);

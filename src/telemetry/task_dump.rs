@@ -1,4 +1,4 @@
-//! Where every task is parked: tokio's task dump, with our names.
+//! Where every task is parked, by name: a task dump.
 
 use std::collections::HashMap;
 
@@ -30,12 +30,6 @@ pub enum DumpError {
     /// Another one is being made.
     #[error("another task dump is being made; ask again in a moment")]
     Busy,
-    /// A worker does not give its thread back.
-    #[error(
-        "no task dump: it needs all worker threads between two polls, and {0}; \
-         /debug/runtime shows who keeps one"
-    )]
-    Blocked(String),
     /// It failed.
     #[error("the task dump failed; the server's log says why")]
     Failed,
@@ -48,15 +42,14 @@ pub struct TasksReport {
     pub generated_at: String,
     /// Why tasks have no stacks here; none if they have.
     pub without_stacks: Option<&'static str>,
-    /// How long it took until all tasks were seen, in milliseconds; they stood still for
-    /// a part of it.
+    /// How long it took until all tasks had answered, or the wait for them ended, in
+    /// milliseconds.
     pub dump_ms: f64,
     /// How many there are, of each name.
     pub counts: Vec<NameCount>,
     /// The tasks, the oldest first.
     pub tasks: Vec<TaskReport>,
-    /// Tasks that are not listed, because many of their name are, or because time or room
-    /// ran out.
+    /// Tasks that are not listed, because many of their name are.
     pub left_out: usize,
     /// What runs on the blocking pool, or waits for it.
     pub blocking: Vec<BlockingReport>,
@@ -71,6 +64,18 @@ pub struct NameCount {
     pub count: usize,
 }
 
+/// What a task answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It waits, and told where.
+    Parked,
+    /// It did not answer within a second: it runs, or its worker is stuck.
+    Silent,
+    /// It is not one that can be asked.
+    Unknown,
+}
+
 /// A task.
 #[derive(Debug, Serialize)]
 pub struct TaskReport {
@@ -79,11 +84,13 @@ pub struct TaskReport {
     /// Its name; none if it was given none.
     pub name: Option<&'static str>,
     /// Where it was spawned.
-    pub spawned_at: Option<String>,
+    pub spawned_at: String,
     /// How long it has lived, in seconds.
-    pub age_s: Option<f64>,
+    pub age_s: f64,
+    /// Whether its stacks are known.
+    pub state: State,
     /// Each place where it waits, the innermost frame first. Several if it waits for
-    /// several things at once; none if it was not waiting.
+    /// several things at once.
     pub stacks: Vec<Vec<String>>,
 }
 
@@ -149,7 +156,7 @@ fn without_stacks(name: Option<&str>, reason: &'static str) -> TasksReport {
         counts: counts(known.iter()),
         tasks: wanted()
             .take(LISTED)
-            .map(|known| task_report(known.number, Some(known), Vec::new()))
+            .map(|known| task_report(known, State::Unknown, Vec::new()))
             .collect(),
         left_out: wanted().count().saturating_sub(LISTED),
         blocking: blocking(),
@@ -161,12 +168,13 @@ fn is_of(known: &Known, name: Option<&str>) -> bool {
     name.is_none_or(|name| known.label.name == Some(name))
 }
 
-fn task_report(id: u64, known: Option<&Known>, stacks: Vec<Vec<String>>) -> TaskReport {
+fn task_report(known: &Known, state: State, stacks: Vec<Vec<String>>) -> TaskReport {
     TaskReport {
-        id,
-        name: known.and_then(|known| known.label.name),
-        spawned_at: known.map(|known| known.label.place_text()),
-        age_s: known.map(|known| known.since.elapsed().as_secs_f64()),
+        id: known.number,
+        name: known.label.name,
+        spawned_at: known.label.place_text(),
+        age_s: known.since.elapsed().as_secs_f64(),
+        state,
         stacks,
     }
 }

@@ -51,7 +51,6 @@ async fn tasks(Query(asked): Query<Asked>) -> Response {
 fn refusal(error: &DumpError) -> Response {
     let status = match error {
         DumpError::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        DumpError::Blocked(_) => StatusCode::GATEWAY_TIMEOUT,
         DumpError::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = (status, format!("{error}\n")).into_response();

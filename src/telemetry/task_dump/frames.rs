@@ -12,12 +12,15 @@ const FRAMES: usize = 24;
 /// Stacks that are told of one task at most.
 const STACKS: usize = 16;
 /// What every stack has, and nobody wants.
-const NOISE: [&str; 4] = [
+const NOISE: [&str; 5] = [
     "core::",
     "std::",
     "alloc::",
     "tokio::runtime::task::trace::",
+    "torc_server::telemetry::task::",
 ];
+/// The files that ask for stacks, where their functions are inlined.
+const ASKER: &str = "src/telemetry/task/";
 
 /// The stacks of a task, each with the innermost frame first. Reads debug information:
 /// the first time takes long.
@@ -60,6 +63,7 @@ fn cut(frames: Vec<Frame>) -> Vec<String> {
         NOISE
             .iter()
             .any(|prefix| symbols::is_below(&frame.function, prefix))
+            || frame.text.contains(ASKER)
     };
     let frames: Vec<Frame> = frames.into_iter().filter(|frame| !noise(frame)).collect();
     let first_of_ours = frames.iter().position(|frame| frame.ours);

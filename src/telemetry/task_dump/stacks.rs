@@ -1,38 +1,39 @@
-//! Takes tokio's task dump.
-//!
-//! For a dump all workers stop, one of them polls every task once while each place that
-//! waits notes its stack, and they go on. So a worker that is blocked holds up the dump,
-//! and the dump the others. Nor may it be given up half way: tokio would go on trying for
-//! ever. Therefore it runs as a task of its own, one at a time, and is not begun while a
-//! worker is stuck.
+//! Asks tasks where they are parked, and puts names to what they answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
-use tokio::runtime::dump::Dump;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::runtime::dump::Trace;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
-use super::{DumpError, TaskReport, TasksReport, blocking, counts, frames, is_of, task_report};
+use super::{
+    DumpError, State, TaskReport, TasksReport, blocking, counts, frames, is_of, task_report,
+};
 use crate::clock;
-use crate::telemetry::runtime::polls;
 use crate::telemetry::task;
 use crate::telemetry::task::alive::{self, Known};
+use crate::telemetry::task::spot::{self, Spot};
 
 /// How long one who asks waits for the dump of another.
 const TURN: Duration = Duration::from_secs(1);
-/// How long one waits for a dump; and how long its frames may take to be named.
-const CAP: Duration = Duration::from_secs(5);
-/// A worker that is inside one poll for so long is not waited for.
-const STUCK: Duration = Duration::from_millis(200);
-/// Tasks that are listed of each name, unless one name is asked for: of a thousand
+/// How long tasks have to answer; one that runs, or whose worker is stuck, does not.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Between two looks whether all have answered.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long the frames may take to be named; what is left then has none.
+const NAMING: Duration = Duration::from_secs(3);
+/// Tasks that are asked of each name, unless one name is asked for: of a thousand
 /// connections most are parked alike.
 const PER_NAME: usize = 10;
-/// Tasks that are listed in all.
+/// Tasks that are asked in all.
 const LISTED: usize = 400;
 
 static GATE: Semaphore = Semaphore::const_new(1);
+
+/// A task that is listed, its spot if it has one, and what it answered.
+type Asked = (Known, Option<Arc<Spot>>);
 
 /// See [`super::report`].
 pub async fn report(name: Option<String>) -> Result<TasksReport, DumpError> {
@@ -40,96 +41,81 @@ pub async fn report(name: Option<String>) -> Result<TasksReport, DumpError> {
         Ok(Ok(permit)) => permit,
         Ok(Err(_)) | Err(_) => return Err(DumpError::Busy),
     };
-    if let Some(who) = stuck() {
-        return Err(DumpError::Blocked(who));
+    let began = Instant::now();
+    let all = alive::all();
+    let counts = counts(all.iter());
+    let (listed, left_out) = choose(all, name.as_deref());
+    let mut spots = spot::all();
+    let asked: Vec<Asked> = listed
+        .into_iter()
+        .map(|known| (known, spots.remove(&known.number)))
+        .collect();
+    let mut silent: Vec<&Arc<Spot>> = asked.iter().filter_map(|(_, spot)| spot.as_ref()).collect();
+    silent.iter().for_each(|spot| spot.ask());
+    while !silent.is_empty() && began.elapsed() < ANSWER {
+        sleep(LOOK).await;
+        // A task that has ended meanwhile has given its spot up.
+        silent.retain(|spot| !spot.has_told() && Arc::strong_count(spot) > 1);
     }
-    let (tell, dumped) = oneshot::channel();
-    // Not awaited here: a caller that goes away would end it.
-    task::spawn("task-dump", async move {
-        let began = Instant::now();
-        // Before and after, since tasks come and go meanwhile.
-        let mut known = alive::all();
-        let dump = Handle::current().dump().await;
-        let took = began.elapsed();
-        known.extend(alive::all());
-        let _ = tell.send((dump, known, took));
-        drop(permit);
-    });
-    let Ok(dumped) = timeout(CAP, dumped).await else {
-        let who = stuck().unwrap_or_else(|| "they did not all come within 5 s".to_owned());
-        return Err(DumpError::Blocked(who));
-    };
-    let (dump, known, took) = dumped.map_err(|_| DumpError::Failed)?;
+    let took = began.elapsed();
     let named = task::spawn_blocking("task-dump-frames", move || {
-        // The debug information is read by one at a time.
-        static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _one = ONE
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        named(&dump, &known, took, name.as_deref())
+        // Also when the one who asked is gone: names are found by one at a time.
+        let _permit = permit;
+        named(asked)
     });
-    named.await.map_err(|error| {
+    let tasks = named.await.map_err(|error| {
         tracing::error!("the task dump failed: {error}");
         DumpError::Failed
-    })
-}
-
-/// A worker that is stuck, in words.
-fn stuck() -> Option<String> {
-    polls::threads().iter().find_map(|slot| {
-        let now = slot.now()?;
-        let elapsed = now.since.elapsed();
-        if elapsed < STUCK {
-            return None;
-        }
-        let task = match alive::label(now.task) {
-            Some(label) => format!("{label} (task {})", now.task),
-            None => format!("task {}", now.task),
-        };
-        let for_s = elapsed.as_secs_f64();
-        Some(format!("{task} has kept one for {for_s:.1} s"))
-    })
-}
-
-/// Puts names to tasks and frames, as far as time and room go.
-fn named(dump: &Dump, all: &[Known], took: Duration, name: Option<&str>) -> TasksReport {
-    let began = Instant::now();
-    let known: HashMap<u64, &Known> = all.iter().map(|known| (known.number, known)).collect();
-    let mut dumped: Vec<_> = dump
-        .tasks()
-        .iter()
-        .map(|task| (alive::number(task.id()), task))
-        .filter(|(number, _)| {
-            // A task that is not known has no name that one could ask for.
-            let known = known.get(number);
-            known.map_or(name.is_none(), |known| is_of(known, name))
-        })
-        .collect();
-    dumped.sort_unstable_by_key(|(number, _)| *number);
-    let per_name = if name.is_some() { LISTED } else { PER_NAME };
-    let mut of_name: HashMap<_, usize> = HashMap::new();
-    let mut tasks: Vec<TaskReport> = Vec::new();
-    let mut left_out = 0;
-    for (number, task) in dumped {
-        let known = known.get(&number).copied();
-        let same = of_name
-            .entry(known.map(|known| known.label.name.unwrap_or_default()))
-            .or_default();
-        *same += 1;
-        if *same > per_name || tasks.len() >= LISTED || began.elapsed() > CAP {
-            left_out += 1;
-            continue;
-        }
-        let stacks = frames::of(task.trace());
-        tasks.push(task_report(number, known, stacks));
-    }
-    TasksReport {
+    })?;
+    Ok(TasksReport {
         generated_at: clock::now_millis_text(),
         without_stacks: None,
         dump_ms: took.as_secs_f64() * 1e3,
-        counts: counts(known.values().copied()),
+        counts,
         tasks,
         left_out,
         blocking: blocking(),
+    })
+}
+
+/// The tasks that are asked, and how many are not.
+fn choose(all: Vec<Known>, name: Option<&str>) -> (Vec<Known>, usize) {
+    let per_name = if name.is_some() { LISTED } else { PER_NAME };
+    let mut of_name: HashMap<_, usize> = HashMap::new();
+    let mut listed = Vec::new();
+    let mut left_out = 0;
+    for known in all.into_iter().filter(|known| is_of(known, name)) {
+        let same = of_name.entry(known.label.name).or_default();
+        *same += 1;
+        if *same > per_name || listed.len() >= LISTED {
+            left_out += 1;
+        } else {
+            listed.push(known);
+        }
     }
+    (listed, left_out)
+}
+
+/// Puts names to the frames, as far as time goes.
+fn named(asked: Vec<Asked>) -> Vec<TaskReport> {
+    let began = Instant::now();
+    let name = |(known, spot): Asked| {
+        let Some(spot) = spot else {
+            return Some(task_report(&known, State::Unknown, Vec::new()));
+        };
+        let stacks = |trace: Trace| {
+            if began.elapsed() < NAMING {
+                frames::of(&trace)
+            } else {
+                Vec::new()
+            }
+        };
+        match spot.take() {
+            Some(trace) => Some(task_report(&known, State::Parked, stacks(trace))),
+            // It has ended meanwhile.
+            None if Arc::strong_count(&spot) == 1 => None,
+            None => Some(task_report(&known, State::Silent, Vec::new())),
+        }
+    };
+    asked.into_iter().filter_map(name).collect()
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::{TaskReport, TasksReport};
+use super::{State, TaskReport, TasksReport};
 
 impl fmt::Display for TasksReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "torc-server tasks at {}", self.generated_at)?;
         match self.without_stacks {
             Some(reason) => writeln!(f, "without stacks: {reason}\n")?,
-            None => writeln!(f, "all were seen within {:.1} ms\n", self.dump_ms)?,
+            None => writeln!(f, "asked and answered within {:.1} ms\n", self.dump_ms)?,
         }
         for count in &self.counts {
             writeln!(f, "{:>7} × {}", count.count, count.name)?;
@@ -41,16 +41,19 @@ impl fmt::Display for TasksReport {
 }
 
 fn one(f: &mut fmt::Formatter<'_>, task: &TaskReport, stacks: bool) -> fmt::Result {
-    write!(f, "\n{} (task {}", task.name.unwrap_or("unnamed"), task.id)?;
-    if let Some(age) = task.age_s {
-        write!(f, ", {age:.1} s old")?;
-    }
-    if let Some(place) = &task.spawned_at {
-        write!(f, ", spawned at {place}")?;
-    }
-    writeln!(f, ")")?;
-    if stacks && task.stacks.is_empty() {
-        writeln!(f, "  was not waiting")?;
+    writeln!(
+        f,
+        "\n{} (task {}, {:.1} s old, spawned at {})",
+        task.name.unwrap_or("unnamed"),
+        task.id,
+        task.age_s,
+        task.spawned_at
+    )?;
+    match task.state {
+        State::Silent => writeln!(f, "  gave no answer: it runs, or its worker is stuck")?,
+        State::Unknown if stacks => writeln!(f, "  not a task of ours, so its stack is not known")?,
+        State::Parked if task.stacks.is_empty() => writeln!(f, "  was not waiting")?,
+        State::Parked | State::Unknown => {}
     }
     for stack in &task.stacks {
         for (depth, frame) in stack.iter().enumerate() {
