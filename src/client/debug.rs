@@ -23,12 +23,12 @@ impl Client {
         self.debug("writer", &()).await
     }
 
-    /// How the worker threads fare; `None` of a server without that page.
+    /// How the worker threads fare; `None` of a server that does not tell.
     pub async fn debug_runtime(&self) -> Result<Option<Runtime>, ClientError> {
         if_there(self.debug("runtime", &()).await)
     }
 
-    /// The statements and their plans; `None` of a server without that page.
+    /// The statements and their plans; `None` of a server that does not tell.
     pub async fn debug_statements(&self) -> Result<Option<Statements>, ClientError> {
         if_there(self.debug("statements", &()).await)
     }
@@ -50,10 +50,13 @@ impl Client {
     }
 }
 
+/// `None` of a page that a server has not, is too busy for, or words in another way: what
+/// it would add is not worth doing without the others.
 fn if_there<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match answer {
         Ok(page) => Ok(Some(page)),
-        Err(error) if error.status() == Some(404) => Ok(None),
+        Err(ClientError::Decode { .. }) => Ok(None),
+        Err(error) if error.status().is_some_and(|status| status != 403) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -134,7 +134,7 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// Where the time of requests went.
     pub evidence: Vec<Evidence>,
-    /// Pages that this server does not have; what they would tell is not known.
+    /// Pages that this server did not answer; what they would tell is not known.
     pub unknown: Vec<&'static str>,
 }
 

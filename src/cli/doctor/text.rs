@@ -31,7 +31,10 @@ pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
     }
     if !diagnosis.unknown.is_empty() {
         let pages = diagnosis.unknown.join(", ");
-        let _ = writeln!(text, "\nNot asked, because this server lacks it: {pages}");
+        let _ = writeln!(
+            text,
+            "\nNot known, because this server does not tell: {pages}"
+        );
     }
     text
 }

@@ -135,7 +135,7 @@ impl Load {
                 if let Some(id) = made.body["id"].as_i64() {
                     api.send(&format!("GET /jobs/{id}"), &Value::Null).await;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(25)).await;
             }
         })
     }

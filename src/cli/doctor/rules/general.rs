@@ -24,7 +24,7 @@ const READ_WAIT_US: f64 = 5_000.0;
 /// Worker threads that are busy so much of the time leave no room.
 const SATURATED: f64 = 0.9;
 /// Requests that are faster than this on average need no explanation.
-const SLOW_US: f64 = 100_000.0;
+const SLOW_US: f64 = 200_000.0;
 
 /// A task kept its worker thread, and everything else on it waited.
 pub fn blocked_worker(pages: &Pages, figures: &Figures) -> Option<Finding> {
