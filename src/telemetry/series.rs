@@ -165,6 +165,11 @@ pub struct Summary {
     /// How many were longer than the longest that is told apart, an hour.
     #[serde(skip_serializing_if = "is_zero")]
     pub over: u64,
+    /// If they were asked for: the upper edge of each bucket that holds something, and how
+    /// many it holds; ascending. A few hundred as a rule, never more than 256 for each
+    /// doubling of the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -191,7 +196,18 @@ impl Summary {
             p999: at(0.999),
             max: max as f64 / unit,
             over: 0,
+            buckets: None,
         }
+    }
+
+    /// The same with the buckets of its histogram.
+    pub fn with_buckets(mut self, histogram: &Histogram<u64>, unit: f64) -> Self {
+        let buckets = histogram.iter_recorded().map(|step| {
+            let edge = step.value_iterated_to() as f64 / unit;
+            (edge, step.count_since_last_iteration())
+        });
+        self.buckets = Some(buckets.collect());
+        self
     }
 }
 

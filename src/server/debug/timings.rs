@@ -29,10 +29,12 @@ pub fn routes() -> Router<Telemetry> {
 struct Asked {
     format: Option<String>,
     window: Option<String>,
+    buckets: Option<bool>,
 }
 
 /// As JSON, or with `?format=text` as a table; `?window=` is `start`, `reset`,
-/// `mark:NAME`, or the last time such as `10s` or `5m`.
+/// `mark:NAME`, or the last time such as `10s` or `5m`; `?buckets=true` adds the buckets of
+/// every series.
 async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
     let Some(telemetry) = telemetry else {
         return no_telemetry();
@@ -44,7 +46,8 @@ async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>)
             return bad_request(&format!("unknown format '{other}'; it is json or text"));
         }
     };
-    let report = match report(telemetry, asked.window).await {
+    let buckets = asked.buckets.unwrap_or_default();
+    let report = match made(telemetry, asked.window, buckets).await {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
@@ -56,12 +59,19 @@ async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>)
 }
 
 /// The report of a window, made where it may wait for locks.
-pub(super) async fn report(
+async fn made(
     telemetry: TelemetryHandle,
     window: Option<String>,
+    buckets: bool,
 ) -> Result<Report, Response> {
     let window = window.unwrap_or_else(|| "start".to_owned());
-    let made = task::spawn_blocking("timings-report", move || telemetry.report_window(&window));
+    let made = task::spawn_blocking("timings-report", move || {
+        if buckets {
+            telemetry.report_with_buckets(&window)
+        } else {
+            telemetry.report_window(&window)
+        }
+    });
     match made.await {
         Ok(made) => made.map_err(|error| bad_request(&error.to_string())),
         Err(error) => {
