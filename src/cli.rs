@@ -8,17 +8,22 @@ mod confirm;
 mod context;
 mod create;
 mod creation;
+mod debug_pages;
 mod failure;
+mod figures;
 mod jobs;
 mod log;
 mod output;
 mod paging;
 mod results;
 mod run;
+mod screen;
 mod standalone;
 mod start;
 mod status;
 mod table;
+mod timings;
+mod trace;
 mod workflows;
 
 use std::process::ExitCode;
@@ -39,12 +44,15 @@ use output::{Format, Output, print};
 use results::ResultsCommand;
 use run::RunArgs;
 use standalone::StandaloneArgs;
+use timings::TimingsArgs;
+use trace::TraceArgs;
 use workflows::{CancelArgs, DeleteArgs, WorkflowsCommand};
 
 const AFTER_HELP: &str = "Exit codes:
   0  the command did what it was asked to
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
+  5  `torc timings diff --fail-above`: something got slower by more
   128 + n  `torc run` or `torc create` was stopped by signal n
 
 Examples:
@@ -124,6 +132,10 @@ enum Command {
     /// How jobs ended
     #[command(subcommand)]
     Results(ResultsCommand),
+    /// Show where the server's time goes
+    Timings(TimingsArgs),
+    /// Draw where a request's time went, or save a trace for Perfetto
+    Trace(TraceArgs),
     /// Ask whether the server is there
     Ping,
     /// Print a script that completes commands in a shell
@@ -176,6 +188,11 @@ impl Cli {
                     globals.url = url;
                 }
                 args.read()?;
+            }
+            Command::Timings(args) => {
+                if args.before(output)? {
+                    return Ok(());
+                }
             }
             _ => {}
         }
@@ -242,6 +259,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Workflows(command) => workflows::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Results(command) => results::run(context, command).await,
+        Command::Timings(args) => timings::run(context, args).await,
+        Command::Trace(args) => trace::run(context, args).await,
         Command::Ping => ping(context).await,
         // Needs no server, and has been done.
         Command::Completions { .. } => Ok(()),

@@ -6,6 +6,7 @@
 
 mod claims;
 mod compute_nodes;
+mod debug;
 mod error;
 mod events;
 mod files;
@@ -29,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 use crate::wire::{BASE_PATH, IDEMPOTENCY_KEY};
 
+pub use debug::DownloadError;
 pub use error::ClientError;
 pub use events::{EventStream, StreamItem};
 pub use retry::RetryPolicy;

@@ -6,6 +6,7 @@
 
 pub mod claims;
 pub mod compute_nodes;
+pub mod debug;
 pub mod error;
 pub mod events;
 pub mod files;
