@@ -26,6 +26,8 @@ need curl curl
 need kill procps
 need mount mount
 need unshare util-linux
+need script bsdutils
+need stty coreutils
 [ "$quick" = yes ] || need tmux tmux
 if [ -n "$packages" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

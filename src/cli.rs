@@ -189,11 +189,7 @@ impl Cli {
                 }
                 args.read()?;
             }
-            Command::Timings(args) => {
-                if args.before(output)? {
-                    return Ok(());
-                }
-            }
+            Command::Timings(args) if args.before(output)? => return Ok(()),
             _ => {}
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()

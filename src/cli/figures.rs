@@ -47,7 +47,7 @@ pub fn number(count: u64) -> String {
 /// How many in a second.
 pub fn rate(per_second: f64) -> String {
     match per_second {
-        rate if rate == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         rate if rate >= 1e5 => format!("{:.0}k", rate / 1e3),
         rate => three_digits(rate),
     }
@@ -102,6 +102,25 @@ pub fn shortened(text: &str, width: usize) -> String {
     short.push('…');
     short.extend(&clean[clean.len() - tail..]);
     short
+}
+
+/// Text broken between words into lines of at most so many columns, further ones indented.
+pub fn wrapped(text: &str, width: Option<usize>) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && width.is_some_and(|width| column + 1 + length > width) {
+            lines.push_str("\n  ");
+            column = 2;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
 }
 
 /// Rows of figures, each with a name that gives way when the table is too wide.
@@ -216,6 +235,7 @@ mod tests {
             grid.text(None, false)
                 .contains("GET /workflows/{id}/jobs    12\n")
         );
+        assert_eq!(wrapped("one two three", Some(7)), "one two\n  three");
         assert!(grid.text(Some(20), true).starts_with("\x1b[1mROUTE"));
     }
 }

@@ -268,7 +268,7 @@ fn tables_of(report: &Timings, args: &ViewArgs, colors: bool) -> String {
         limit,
         colors,
     };
-    let mut text = tables::heading(report);
+    let mut text = tables::heading(report, size.columns);
     for kind in kinds {
         text.push('\n');
         text += &tables::table(report, kind, look);

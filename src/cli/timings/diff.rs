@@ -14,7 +14,7 @@ use super::series::{self, Kind, Named, fits};
 use super::{MISSING, refused};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::figures::{Grid, micros, number, seconds, time};
+use crate::cli::figures::{Grid, micros, number, seconds, time, wrapped};
 use crate::cli::output::{Output, no_csv, print, print_json};
 use crate::cli::screen::Size;
 use crate::say::say;
@@ -50,7 +50,7 @@ pub struct DiffArgs {
     #[arg(long, value_enum, default_value_t)]
     metric: Metric,
     /// Exit with 5 if a figure got worse by more than this and it is no noise
-    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true, value_parser = percentage)]
     fail_above: Option<f64>,
     /// Tell nothing from fewer values than this, in either report
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -377,19 +377,21 @@ fn text(
     } else {
         format!("{slower} slower, {faster} faster")
     };
-    text += &format!(
-        "\n{changed} by {}; {} within noise, {} too few (less than {} values, or than the figure needs)\n",
+    let sum = format!(
+        "{changed} by {}; {} within noise, {} too few (less than {} values, or than the figure needs)",
         args.metric.name(),
         many(Verdict::Noise),
         many(Verdict::Few),
         args.min_count
     );
+    text += &format!("\n{}\n", wrapped(&sum, columns));
     if !(whole(of.0) && whole(of.1)) {
         text += "Functions are always since the start: compared in that window only\n";
     }
     for (letter, names) in [("A", &comparison.only_a), ("B", &comparison.only_b)] {
         if !names.is_empty() {
-            text += &format!("Only in {letter}: {}\n", listed(names));
+            let names = format!("Only in {letter}: {}", listed(names));
+            text += &format!("{}\n", wrapped(&names, columns));
         }
     }
     text

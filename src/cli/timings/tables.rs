@@ -1,7 +1,7 @@
 //! A report of timings as tables that fit the terminal.
 
 use super::series::{Kind, phases};
-use crate::cli::figures::{Grid, bytes, number, percent, rate, seconds, time};
+use crate::cli::figures::{Grid, bytes, number, percent, rate, seconds, time, wrapped};
 use crate::wire::debug::{OperationTimes, Times, Timings, Writer};
 
 /// From so many columns on there is room for more percentiles.
@@ -19,7 +19,7 @@ pub struct Look {
 }
 
 /// Which server, when, and what its writer does.
-pub fn heading(report: &Timings) -> String {
+pub fn heading(report: &Timings, columns: Option<usize>) -> String {
     let window = match report.window.as_str() {
         "" | "start" => "since the start".to_owned(),
         "reset" => "since the reset".to_owned(),
@@ -32,7 +32,7 @@ pub fn heading(report: &Timings) -> String {
         "Timings {window}: {}; up {}\n{}\n",
         seconds(report.window_s),
         seconds(report.uptime_s),
-        writer(&report.phases.writer)
+        wrapped(&writer(&report.phases.writer), columns)
     )
 }
 
@@ -238,10 +238,10 @@ pub fn rates(report: &Timings, look: Look, rows: usize) -> String {
         per_second(commands),
         per_second(batches.count),
         batches.mean,
-        writer(&phases_of.writer),
+        wrapped(&writer(&phases_of.writer), look.columns),
     );
-    // Above stand four lines, between the tables one, and each has a heading.
-    let room = rows.saturating_sub(7).max(4);
+    // Above stands the title, between the tables a line, and each has a heading.
+    let room = rows.saturating_sub(text.lines().count() + 4).max(4);
     let operations = phases_of.operations.len().min(room / 2);
     let routes = phases_of.routes.len().min(room - operations);
     let mut grid = Grid::new(&["route", "/s", "p50", "p99", "max", "busy"]);

@@ -1,7 +1,7 @@
 //! One request as bars: its parts below each other, each where it was and as wide as it
 //! was long.
 
-use crate::cli::figures::{seconds, shortened, time};
+use crate::cli::figures::{seconds, shortened, time, wrapped};
 use crate::wire::BASE_PATH;
 use crate::wire::debug::{Command, Request, Statement};
 
@@ -36,7 +36,7 @@ pub fn drawn(request: &Request, columns: usize, colors: bool) -> String {
         time(request.wall_us),
         time(request.busy_us)
     );
-    text += &format!("{}\n\n", shortened(&about, columns));
+    text += &format!("{}\n\n", wrapped(&about, Some(columns)));
     let parts = parts(request);
     // Batches may end after the request, when its caller went away: all of it is shown.
     let end = parts

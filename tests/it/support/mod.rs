@@ -1,6 +1,7 @@
 //! What the tests stand on: a server in the test's process, and the real binaries.
 
 pub mod api;
+pub mod pages;
 pub mod process;
 pub mod server;
 pub mod user;
