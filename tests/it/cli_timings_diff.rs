@@ -1,23 +1,33 @@
 //! `torc timings diff`: dumps of the same load, of a slowed one, and of nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::process::Answer;
+use crate::support::process::{Answer, HANG};
 use crate::support::user::{User, wait_until};
 
-/// Creates workflows one after the other, each until the server takes it.
-fn load(user: &User, count: usize) {
+/// Creates workflows one after the other; with a connection of another process, so to say,
+/// that keeps the database's lock for the first milliseconds of each.
+fn load(user: &User, count: usize, locks: Option<&rusqlite::Connection>) {
     let server = user.server.as_ref().unwrap();
     let api = server.api();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         for _ in 0..count {
-            let workflow = json!({"name": "w", "user": "u"});
-            while api.send("POST /workflows", &workflow).await.status != 200 {}
+            if let Some(conn) = locks {
+                conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            }
+            let unlock = async {
+                if let Some(conn) = locks {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    conn.execute_batch("COMMIT").unwrap();
+                }
+            };
+            tokio::join!(api.workflow(), unlock);
         }
     });
 }
@@ -33,7 +43,7 @@ fn dump(user: &User, name: &str) -> String {
 #[test]
 fn the_same_load_is_within_noise() {
     let user = User::with_server_of(&["-d", "x.db"]);
-    load(&user, 150);
+    load(&user, 150, None);
     let server = user.server.as_ref().unwrap();
     server.signal("USR1");
     let written = || {
@@ -67,49 +77,27 @@ fn the_same_load_is_within_noise() {
     assert_eq!(told["worse"], 0);
 }
 
-/// Another process takes the database's lock again and again: BEGIN has to wait for it.
+/// Somebody else has the database's lock when a write begins: BEGIN has to wait for it.
 #[test]
 fn what_got_slower_is_named() {
     let user = User::with_server_of(&["-d", "x.db"]);
     user.good(&["timings", "reset"]);
-    load(&user, 120);
+    load(&user, 120, None);
     let before = dump(&user, "before.json");
-    let database = user.path().join("x.db");
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
-    let other = std::thread::spawn(move || {
-        let conn = rusqlite::Connection::open(database).unwrap();
-        conn.busy_timeout(Duration::from_secs(30)).unwrap();
-        while !stopped.load(Ordering::Relaxed) {
-            conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-            std::thread::sleep(Duration::from_millis(30));
-            conn.execute_batch("COMMIT").unwrap();
-            std::thread::sleep(Duration::from_millis(15));
-        }
-    });
-    load(&user, 120);
-    stop.store(true, Ordering::Relaxed);
-    other.join().unwrap();
+    let conn = rusqlite::Connection::open(user.path().join("x.db")).unwrap();
+    conn.busy_timeout(HANG).unwrap();
+    load(&user, 120, Some(&conn));
     let after = dump(&user, "after.json");
-    let arguments = [
-        "timings",
-        "diff",
-        &before,
-        &after,
-        "--fail-above",
-        "50%",
-        "--metric",
-        "mean",
-    ];
-    let Answer { code, out, err } = user.torc(&arguments);
+    let answer = user.torc(&["timings", "diff", &before, &after, "--fail-above", "50%"]);
+    let Answer { code, out, err } = answer;
     assert_eq!(code, Some(5), "{out}{err}");
-    let slower = out.split("Slower in B (mean)").nth(1).unwrap();
+    let slower = out.split("Slower in B (p50)").nth(1).unwrap();
     assert!(slower.contains("operation create_workflow, begin"), "{out}");
+    assert!(slower.contains("route POST /workflows"), "{out}");
     assert!(err.contains("got worse by more than 50 %"), "{err}");
     // The other way round it got faster, whatever else happened meanwhile.
-    let back = ["timings", "diff", &after, &before, "--metric", "mean"];
-    let out = user.good(&back);
-    let faster = out.split("Faster in B (mean)").nth(1).unwrap();
+    let out = user.good(&["timings", "diff", &after, &before]);
+    let faster = out.split("Faster in B (p50)").nth(1).unwrap();
     assert!(faster.contains("operation create_workflow, begin"), "{out}");
 }
 

@@ -30,7 +30,7 @@ pub fn drawn(request: &Request, columns: usize, colors: bool) -> String {
     let title = format!("Request {}: {}", request.id, request.route);
     let mut text = format!("{}\n", shortened(&title, columns));
     let about = format!(
-        "{path}, status {}, {} ago: {} in all, {} busy",
+        "{path}, status {}, began {} ago; {} in all, {} busy",
         request.status,
         seconds(request.began_ago_us / 1e6),
         time(request.wall_us),
