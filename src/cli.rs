@@ -240,7 +240,14 @@ async fn on_server(
         context.await_server().await?;
     }
     if !skip_version_check {
-        context.check_version().await?;
+        let debug = matches!(command, Command::Timings(_) | Command::Trace(_));
+        context
+            .check_version()
+            .await
+            .map_err(|failure| match debug {
+                true => failure.hint(debug_pages::is_it_there(&context.client)),
+                false => failure,
+            })?;
     }
     dispatch(&context, command).await
 }

@@ -36,11 +36,15 @@ pub fn refused(client: &Client, error: ClientError, missing: &str) -> Failure {
             ..
         } => Failure::new(message.clone()),
         ClientError::Connect { url, reason } => {
-            Failure::new(format!("cannot reach the server at {url}: {reason}"))
-                .hint(from_afar(client))
+            Failure::unreachable(url, reason).hint(is_it_there(client))
         }
         _ => error.into(),
     }
+}
+
+/// What to do when nobody answers there who has debug pages.
+pub fn is_it_there(client: &Client) -> String {
+    format!("is it running? {}", from_afar(client))
 }
 
 /// How to reach pages that answer on the server's machine alone.

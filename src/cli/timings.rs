@@ -67,7 +67,7 @@ struct ViewArgs {
         num_args = 0..=1,
         default_missing_value = "2",
         allow_negative_numbers = true,
-        conflicts_with = "slow",
+        conflicts_with_all = ["slow", "show"],
         value_parser = pause
     )]
     watch: Option<f64>,

@@ -218,6 +218,12 @@ fn a_server_that_does_not_tell_is_explained() {
     let user = User::alone();
     let nobody = user.torc(&["timings"]);
     assert_eq!(nobody.code, Some(1));
+    assert!(nobody.err.contains("ssh -L 1:localhost:1"), "{nobody:?}");
+    let unchecked = user.torc(&["timings", "--skip-version-check"]);
+    assert_eq!(
+        (unchecked.code, unchecked.err),
+        (nobody.code, nobody.err.clone())
+    );
     assert!(
         nobody.err.contains("cannot reach the server"),
         "{}",

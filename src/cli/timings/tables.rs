@@ -242,12 +242,14 @@ pub fn rates(report: &Timings, look: Look, rows: usize) -> String {
     );
     // Above stands the title, between the tables a line, and each has a heading.
     let room = rows.saturating_sub(text.lines().count() + 4).max(4);
-    let operations = phases_of.operations.len().min(room / 2);
-    let routes = phases_of.routes.len().min(room - operations);
+    let operations = phases_of.operations.len().min(room / 2).min(look.limit);
+    let routes = phases_of
+        .routes
+        .len()
+        .min(room - operations)
+        .min(look.limit);
     let mut grid = Grid::new(&["route", "/s", "p50", "p99", "max", "busy"]);
-    let mut busiest: Vec<_> = phases_of.routes.iter().collect();
-    busiest.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
-    for one in busiest.into_iter().take(routes) {
+    for one in phases_of.routes.iter().take(routes) {
         let wall = &one.wall;
         grid.row(vec![
             one.route.clone(),
