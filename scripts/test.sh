@@ -28,6 +28,8 @@ need mount mount
 need unshare util-linux
 need chromium chromium
 need chromedriver chromium-driver
+need script bsdutils
+need stty coreutils
 [ "$quick" = yes ] || need tmux tmux
 if [ -n "$packages" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

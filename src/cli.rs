@@ -8,18 +8,23 @@ mod confirm;
 mod context;
 mod create;
 mod creation;
+mod debug_pages;
 mod doctor;
 mod failure;
+mod figures;
 mod jobs;
 mod log;
 mod output;
 mod paging;
 mod results;
 mod run;
+mod screen;
 mod standalone;
 mod start;
 mod status;
 mod table;
+mod timings;
+mod trace;
 mod workflows;
 
 use std::process::ExitCode;
@@ -41,6 +46,8 @@ use output::{Format, Output, print};
 use results::ResultsCommand;
 use run::RunArgs;
 use standalone::StandaloneArgs;
+use timings::TimingsArgs;
+use trace::TraceArgs;
 use workflows::{CancelArgs, DeleteArgs, WorkflowsCommand};
 
 const AFTER_HELP: &str = "Exit codes:
@@ -48,6 +55,7 @@ const AFTER_HELP: &str = "Exit codes:
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
   4  `torc doctor` found something wrong
+  5  `torc timings diff --fail-above`: something got slower by more
   128 + n  `torc run` or `torc create` was stopped by signal n
 
 Examples:
@@ -130,6 +138,10 @@ enum Command {
     /// Say what is wrong with a server
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    /// Show where the server's time goes
+    Timings(TimingsArgs),
+    /// Draw where a request's time went, or save a trace for Perfetto
+    Trace(TraceArgs),
     /// Ask whether the server is there
     Ping,
     /// Print a script that completes commands in a shell
@@ -183,6 +195,7 @@ impl Cli {
                 }
                 args.read()?;
             }
+            Command::Timings(args) if args.before(output)? => return Ok(()),
             _ => {}
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -233,7 +246,14 @@ async fn on_server(
         context.await_server().await?;
     }
     if !skip_version_check {
-        context.check_version().await?;
+        let debug = matches!(command, Command::Timings(_) | Command::Trace(_));
+        context
+            .check_version()
+            .await
+            .map_err(|failure| match debug {
+                true => failure.hint(debug_pages::is_it_there(&context.client)),
+                false => failure,
+            })?;
     }
     dispatch(&context, command).await
 }
@@ -249,6 +269,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Results(command) => results::run(context, command).await,
         Command::Doctor(command) => doctor::run(context, command).await,
+        Command::Timings(args) => timings::run(context, args).await,
+        Command::Trace(args) => trace::run(context, args).await,
         Command::Ping => ping(context).await,
         // Needs no server, and has been done.
         Command::Completions { .. } => Ok(()),

@@ -19,6 +19,7 @@ mod sse;
 mod system;
 mod trace;
 mod user_data;
+mod vitals;
 mod workflows;
 
 use std::fmt::Display;
@@ -31,6 +32,7 @@ use serde::de::DeserializeOwned;
 
 use crate::wire::{BASE_PATH, IDEMPOTENCY_KEY};
 
+pub use debug::DownloadError;
 pub use error::ClientError;
 pub use events::{EventStream, StreamItem};
 pub use retry::RetryPolicy;

@@ -22,3 +22,10 @@ pub fn now_millis_text() -> String {
 pub fn now_nanos_text() -> String {
     now().to_rfc3339_opts(SecondsFormat::Nanos, false)
 }
+
+/// Milliseconds since the epoch as `YYYY-MM-DDTHH:MM:SS.mmmZ`; none for a time that no
+/// calendar has.
+pub fn text_of_ms(ms: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(ms)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}

@@ -246,7 +246,7 @@ impl TelemetryHandle {
     pub fn report(&self) -> Report {
         let started = self.0.started;
         let lately = history::since_start(started);
-        self.report_of("start", &lately)
+        self.report_of("start", &lately, false)
     }
 
     /// What was measured in a window, asked for as `start`, `reset`, `mark:NAME`, `10s`,
@@ -258,18 +258,30 @@ impl TelemetryHandle {
     pub fn report_window(&self, text: &str) -> Result<Report, WindowError> {
         let window: Window = text.parse()?;
         let lately = history::lately(&window, self.0.started)?;
-        Ok(self.report_of(text, &lately))
+        Ok(self.report_of(text, &lately, false))
     }
 
-    fn report_of(&self, window: &str, lately: &Lately) -> Report {
+    /// The same with the buckets of every series: what a comparison of two reports needs.
+    /// Ten times as large. Blocks like [`Self::report`].
+    ///
+    /// # Errors
+    ///
+    /// No such window.
+    pub fn report_with_buckets(&self, text: &str) -> Result<Report, WindowError> {
+        let window: Window = text.parse()?;
+        let lately = history::lately(&window, self.0.started)?;
+        Ok(self.report_of(text, &lately, true))
+    }
+
+    fn report_of(&self, window: &str, lately: &Lately, buckets: bool) -> Report {
         Report {
             generated_at: crate::clock::now_millis_text(),
             uptime_s: self.0.started.elapsed().as_secs_f64(),
             window: window.to_owned(),
             window_s: lately.span.as_secs_f64(),
             timing: timing::is_on(&self.0.dispatch),
-            spans: timing::report(&self.0.dispatch),
-            phases: PhaseReport::of(lately, board::report()),
+            spans: timing::report(&self.0.dispatch, buckets),
+            phases: PhaseReport::of(lately, board::report(), buckets),
             dropped_log_lines: self.dropped_log_lines(),
             recorder_bytes: history::bytes(),
             otlp: otlp::report(),

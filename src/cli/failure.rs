@@ -10,6 +10,8 @@ use crate::spec::SpecErrors;
 
 /// The command ran, and something went wrong.
 const FAILED: u8 = 1;
+/// A comparison found something worse than it may be.
+const WORSE: u8 = 5;
 /// The command line makes no sense; the same code that clap uses.
 const USAGE: u8 = 2;
 
@@ -40,6 +42,14 @@ impl Failure {
         }
     }
 
+    /// A comparison found something worse than it may be.
+    pub fn worse(message: impl Into<String>) -> Self {
+        Self {
+            code: WORSE,
+            ..Self::new(message)
+        }
+    }
+
     /// All has been said; only the code is left.
     pub fn silent(code: u8) -> Self {
         Self {
@@ -60,6 +70,11 @@ impl Failure {
     /// A signal ended the command; this is its number.
     pub fn interrupted(signal: i32) -> Self {
         Self::silent(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+    }
+
+    /// Whether it says what to do.
+    pub fn has_hint(&self) -> bool {
+        self.hint.is_some()
     }
 
     /// The same with a line that says what to do.

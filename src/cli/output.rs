@@ -44,6 +44,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether a spreadsheet reads it.
+    pub fn is_csv(self) -> bool {
+        self.format == Format::Csv
+    }
+
     /// Prints a list.
     ///
     /// # Errors
@@ -83,7 +88,8 @@ impl Output {
     }
 }
 
-fn no_csv() -> Failure {
+/// The refusal of CSV where there is no list.
+pub fn no_csv() -> Failure {
     Failure::usage("only lists can be printed as CSV").hint("use `--format json` or `table`")
 }
 

@@ -168,13 +168,14 @@ impl TelemetryHandle {
     /// If the directory cannot be written.
     pub fn dump(&self) -> io::Result<PathBuf> {
         let lately = history::since_start(self.0.started);
-        let report = self.report_of("start", &lately);
+        let report = self.report_of("start", &lately, true);
         let mut files = Vec::with_capacity(4);
         if flight::is_on() {
             files.push((Content::Flight, self.trace(None)));
         }
         files.push((Content::Histograms, hlog::write(&lately)?));
-        let json = serde_json::to_vec_pretty(&report).map_err(io::Error::other)?;
+        // On one line: with its buckets each on four lines it would be ten times as large.
+        let json = serde_json::to_vec(&report).map_err(io::Error::other)?;
         files.push((Content::Report, json));
         files.push((Content::Table, report.to_string().into_bytes()));
         self.0.dumps.write(&files)

@@ -151,6 +151,8 @@ struct Found<'w> {
     series: &'w HashMap<Key, Series>,
     kind: Kind,
     name: &'static str,
+    /// Whether the summaries have their buckets.
+    buckets: bool,
 }
 
 impl Found<'_> {
@@ -160,8 +162,15 @@ impl Found<'_> {
     }
 
     fn summary(&self, part: Part) -> Summary {
-        let series = self.series(part);
-        series.map_or_else(Summary::default, |series| series.summary(MICROS))
+        let Some(series) = self.series(part) else {
+            return Summary::default();
+        };
+        let summary = series.summary(MICROS);
+        if self.buckets {
+            summary.with_buckets(series.histogram(), MICROS)
+        } else {
+            summary
+        }
     }
 
     fn total_us(&self, part: Part) -> f64 {
@@ -171,14 +180,20 @@ impl Found<'_> {
 }
 
 impl PhaseReport {
-    /// What came in a window, and the writer as it is now.
-    pub fn of(lately: &Lately, writer: WriterReport) -> Self {
+    /// What came in a window, with the buckets of every series if they are wanted, and the
+    /// writer as it is now.
+    pub fn of(lately: &Lately, writer: WriterReport, buckets: bool) -> Self {
         let series = &lately.series;
-        let mut routes = each(Kind::Route, series, route);
+        let each_of = |kind| Every {
+            series,
+            kind,
+            buckets,
+        };
+        let mut routes = each(each_of(Kind::Route), route);
         routes.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
-        let mut operations = each(Kind::Command, series, operation);
+        let mut operations = each(each_of(Kind::Command), operation);
         operations.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
-        let mut statements = each(Kind::Statement, series, statement);
+        let mut statements = each(each_of(Kind::Statement), statement);
         statements.sort_by(|a, b| b.elapsed.total.total_cmp(&a.elapsed.total));
         let all: f64 = statements.iter().map(|one| one.elapsed.total).sum();
         for one in &mut statements {
@@ -188,7 +203,7 @@ impl PhaseReport {
                 0.0
             };
         }
-        let mut tasks = each(Kind::Task, series, |found, _| TaskReport {
+        let mut tasks = each(each_of(Kind::Task), |found, _| TaskReport {
             task: found.name.to_owned(),
             elapsed: found.summary(Part::Whole),
         });
@@ -212,15 +227,28 @@ impl PhaseReport {
     }
 }
 
-/// What `make` says of each operation of a kind that has something in the window.
-fn each<T>(
+/// The operations of a kind in a window.
+struct Every<'w> {
+    series: &'w HashMap<Key, Series>,
     kind: Kind,
-    series: &HashMap<Key, Series>,
-    make: impl Fn(&Found<'_>, &Operation) -> T,
-) -> Vec<T> {
+    buckets: bool,
+}
+
+/// What `make` says of each operation of a kind that has something in the window.
+fn each<T>(every: Every<'_>, make: impl Fn(&Found<'_>, &Operation) -> T) -> Vec<T> {
+    let Every {
+        series,
+        kind,
+        buckets,
+    } = every;
     let mut made = Vec::new();
     visit(kind, |name, operation| {
-        let found = Found { series, kind, name };
+        let found = Found {
+            series,
+            kind,
+            name,
+            buckets,
+        };
         if found.series(Part::Whole).is_some() {
             made.push(make(&found, &operation));
         }

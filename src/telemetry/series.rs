@@ -165,6 +165,11 @@ pub struct Summary {
     /// How many were longer than the longest that is told apart, an hour.
     #[serde(skip_serializing_if = "is_zero")]
     pub over: u64,
+    /// If they were asked for: the upper edge of each bucket that holds something, and how
+    /// many it holds; ascending. A few hundred as a rule, never more than 128 for each
+    /// doubling of the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -196,7 +201,18 @@ impl Summary {
             p999: at(0.999),
             max: max as f64 / unit,
             over: 0,
+            buckets: None,
         }
+    }
+
+    /// The same with the buckets of its histogram.
+    pub fn with_buckets(mut self, histogram: &Histogram<u64>, unit: f64) -> Self {
+        let buckets = histogram.iter_recorded().map(|step| {
+            let edge = step.value_iterated_to() as f64 / unit;
+            (edge, step.count_since_last_iteration())
+        });
+        self.buckets = Some(buckets.collect());
+        self
     }
 }
 
@@ -225,6 +241,24 @@ mod tests {
         let summary = series.summary(1e3);
         assert_eq!((summary.count, summary.over), (3, 2));
         assert_eq!(summary.max, 3600e6);
+    }
+
+    /// However much comes, the buckets stay below their bound, and none of it is missing.
+    #[test]
+    fn buckets_are_bounded() {
+        let mut series = Series::default();
+        let mut value = 1.0_f64;
+        while value < 3.6e12 {
+            series.add(value as u64, 3);
+            value *= 1.0003;
+        }
+        let summary = series.summary(1e3).with_buckets(series.histogram(), 1e3);
+        let buckets = summary.buckets.unwrap();
+        // An hour in nanoseconds is less than 2^42; the first 256 have a bucket each.
+        assert!(buckets.len() <= 256 + 34 * 128, "{}", buckets.len());
+        let all: u64 = buckets.iter().map(|(_, count)| count).sum();
+        assert_eq!(all, series.count());
+        assert!(buckets.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     proptest! {

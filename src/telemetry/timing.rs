@@ -28,6 +28,9 @@ use super::series::Summary;
 /// Longer spans count as this long (they saturate, they don't vanish): ten minutes.
 const LONGEST_NS: u64 = 600_000_000_000;
 
+/// Nanoseconds to a microsecond, the unit of every report.
+const MICROS: f64 = 1e3;
+
 /// Layers side by side. The crate's takes a lock of the whole layer for writing, twice for
 /// each span, so threads that share one wait for each other.
 const SHARDS: usize = 16;
@@ -97,14 +100,19 @@ pub fn gather(dispatch: &Dispatch) {
     }
 }
 
-/// The figures of each span name, the largest total first. Blocks for milliseconds.
-pub fn report(dispatch: &Dispatch) -> Vec<SpanReport> {
+/// The figures of each span name, the largest total first, with the buckets of their
+/// histograms if they are wanted. Blocks for milliseconds.
+pub fn report(dispatch: &Dispatch, buckets: bool) -> Vec<SpanReport> {
     let mut spans: Vec<SpanReport> = histograms(dispatch)
         .into_iter()
         .filter(|(_, histogram)| !histogram.is_empty())
         .map(|(name, histogram)| SpanReport {
             span: name.to_owned(),
-            wall: summary(&histogram),
+            wall: if buckets {
+                summary(&histogram).with_buckets(&histogram, MICROS)
+            } else {
+                summary(&histogram)
+            },
         })
         .collect();
     spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
@@ -141,7 +149,7 @@ pub fn histograms(dispatch: &Dispatch) -> HashMap<&'static str, Histogram<u64>> 
 
 fn summary(histogram: &Histogram<u64>) -> Summary {
     let sum = histogram.mean() * histogram.len() as f64;
-    Summary::of(histogram, sum, histogram.max(), 1e3)
+    Summary::of(histogram, sum, histogram.max(), MICROS)
 }
 
 #[cfg(test)]
@@ -174,11 +182,11 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(2));
                     debug_span!("inner").in_scope(|| tracing::info!("an event"));
                 });
-                assert!(!report(&dispatch).is_empty());
+                assert!(!report(&dispatch, false).is_empty());
                 gather(&dispatch);
             }
         });
-        let spans = report(&dispatch);
+        let spans = report(&dispatch, false);
         let names: Vec<_> = spans.iter().map(|s| (&*s.span, s.wall.count)).collect();
         assert_eq!(names, [("outer", 3), ("inner", 3)]);
         assert!(spans[0].wall.p50 >= 2_000.0);
@@ -201,12 +209,12 @@ mod tests {
                 });
             }
             for _ in 0..50 {
-                report(&dispatch);
+                report(&dispatch, false);
             }
         });
         tracing::dispatcher::with_default(&dispatch, || {
             runtime.block_on(async {}.instrument(debug_span!("watched")));
         });
-        assert_eq!(report(&dispatch)[0].wall.count, 2_001);
+        assert_eq!(report(&dispatch, false)[0].wall.count, 2_001);
     }
 }

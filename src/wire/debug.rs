@@ -1,127 +1,164 @@
-//! What the debug pages answer, as far as a reader of them needs it.
+//! What the debug pages answer, as far as the command line reads it.
 //!
-//! Not part of Torc's contract. Every field may be absent, so that a newer `torc` reads an
-//! older server, and a figure that is not there counts as zero. Times are in microseconds.
+//! These pages belong to the server and no contract: every field may be missing, and what
+//! is not known here is passed over, so that neither side need wait for the other. Times
+//! are in microseconds.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// Answers `GET /debug/timings`.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Answers `GET /debug/timings`, and is what a dump holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timings {
+    /// When it was made, RFC 3339 in UTC.
+    pub generated_at: String,
     /// Seconds since the server started.
     pub uptime_s: f64,
+    /// What was asked for: `start`, `reset`, `mark:NAME`, `10s`.
+    pub window: String,
     /// Seconds that the window covers.
     pub window_s: f64,
-    /// What was measured in it.
-    pub phases: Phases,
-}
-
-/// What was measured in a window.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Phases {
-    /// Requests by method and path.
-    pub routes: Vec<Route>,
-    /// What the writer carried out.
-    pub operations: Vec<Operation>,
-    /// SQL statements.
-    pub statements: Vec<Statement>,
-    /// What runs in the background, and what is counted.
-    pub tasks: Vec<Task>,
-    /// Commands per batch of the writer.
-    pub batch_size: Summary,
+    /// Whether functions are measured.
+    pub timing: bool,
+    /// Instrumented functions, always since the start.
+    pub spans: Vec<SpanTimes>,
+    /// All else.
+    pub phases: PhaseTimes,
+    /// Which server, on which machine; only in dumps.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub about: Map<String, Value>,
 }
 
 /// The figures of one histogram.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Summary {
+pub struct Times {
     /// How many values.
     pub count: u64,
     /// Their sum.
     pub total: f64,
     /// Their mean.
     pub mean: f64,
-    /// Their median.
+    /// The median.
     pub p50: f64,
+    /// 90 of 100 are at most this.
+    pub p90: f64,
     /// 99 of 100 are at most this.
     pub p99: f64,
+    /// 999 of 1,000 are at most this.
+    #[serde(rename = "p99.9")]
+    pub p999: f64,
     /// The largest.
     pub max: f64,
+    /// Upper edge and count of each bucket that holds something, ascending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
 }
 
-/// Requests of one method and path.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// An instrumented function.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Route {
+pub struct SpanTimes {
+    /// Its name.
+    pub span: String,
+    /// From the span's creation to its end.
+    #[serde(flatten)]
+    pub wall: Times,
+}
+
+/// What the recorder knows of a window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PhaseTimes {
+    /// Requests by method and path.
+    pub routes: Vec<RouteTimes>,
+    /// The writer's operations.
+    pub operations: Vec<OperationTimes>,
+    /// SQL statements.
+    pub statements: Vec<StatementTimes>,
+    /// What runs in the background.
+    pub tasks: Vec<TaskTimes>,
+    /// Commands per batch: numbers, not times.
+    pub batch_size: Times,
+    /// Who holds the writer now.
+    pub writer: Writer,
+}
+
+/// The requests of one route.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RouteTimes {
     /// Method and path.
     pub route: String,
+    /// Since the start: answered with a status from 500 on.
+    pub failed: u64,
     /// Until the head of the answer was there.
-    pub wall: Summary,
-    /// In which a thread worked on them.
-    pub busy: Summary,
-    /// In which they waited for a read connection.
-    pub read_wait: Summary,
+    pub wall: Times,
+    /// In which a thread worked on it.
+    pub busy: Times,
+    /// In which it waited for a read connection.
+    pub read_wait: Times,
 }
 
-/// A command of the writer, and where its time goes.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// One of the writer's operations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Operation {
+pub struct OperationTimes {
     /// Its name.
     pub operation: String,
-    /// How many.
-    pub count: u64,
+    /// Since the start: not committed.
+    pub failed: u64,
     /// From submitting to the reply.
-    pub whole: Summary,
+    pub whole: Times,
     /// Until the writer took it up.
-    pub queue_wait: Summary,
-    /// The whole BEGIN of its batch.
-    pub begin_latency: Summary,
-    /// Its share of that.
-    pub begin_cost: Summary,
+    pub queue_wait: Times,
+    /// BEGIN of its batch.
+    pub begin_latency: Times,
     /// The others of its batch were carried out.
-    pub batch_wait: Summary,
+    pub batch_wait: Times,
     /// Its own work.
-    pub execute: Summary,
-    /// The whole COMMIT of its batch.
-    pub commit_latency: Summary,
-    /// Its share of that.
-    pub commit_cost: Summary,
+    pub execute: Times,
+    /// COMMIT of its batch.
+    pub commit_latency: Times,
+    /// What the parts leave of the whole, in total.
+    pub unaccounted_us: f64,
 }
 
 /// One SQL statement.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Statement {
+pub struct StatementTimes {
     /// Its stable id.
     pub statement: String,
+    /// Since the start: rows that it read or changed.
+    pub rows: u64,
+    /// Its share of the time of all statements, from 0 to 1.
+    pub share: f64,
     /// How long it took.
-    pub elapsed: Summary,
-    /// Rows that its calls went through without an index, of the calls that did.
-    pub scanned: Summary,
+    pub elapsed: Times,
 }
 
-/// Something in the background, or something counted.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Something in the background.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Task {
+pub struct TaskTimes {
     /// What it is.
     pub task: String,
     /// How long it took.
-    pub elapsed: Summary,
+    pub elapsed: Times,
 }
 
-/// Answers `GET /debug/writer`.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The writer's board.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Writer {
-    /// The batch that holds the writer.
+    /// The batch that holds the writer, by operation; empty when it is idle.
     pub holder: Vec<Holder>,
     /// Since when.
     pub held_for_us: f64,
     /// What it does now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub doing: Option<Doing>,
     /// How many commands wait.
     pub queued: u64,
@@ -129,14 +166,10 @@ pub struct Writer {
     pub longest_wait_us: f64,
     /// Bytes of the write-ahead log.
     pub log_bytes: u64,
-    /// The last time that it was moved into the database.
-    pub last_checkpoint: Option<Checkpoint>,
-    /// The last wait for a lock of another process.
-    pub lock_wait: Option<LockWait>,
 }
 
 /// A part of the batch that holds the writer.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Holder {
     /// The operation.
@@ -145,122 +178,140 @@ pub struct Holder {
     pub count: u64,
 }
 
-/// What the writer does.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What the writer does now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Doing {
-    /// The operation, `begin` or `commit`.
+    /// The operation, or `commit`.
     pub operation: String,
+    /// The request that it is done for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
     /// Since when.
     pub for_us: f64,
 }
 
-/// One move of the write-ahead log.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Answers `GET /debug/timings/marks`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Checkpoint {
-    /// How long ago it ended.
-    pub ago_us: f64,
-    /// Pages that readers kept in the log.
-    pub held_back_pages: u64,
-    /// How often in a row it came no further.
-    pub stuck: u64,
-    /// For how long.
-    pub stuck_for_us: f64,
-    /// Other processes that read the log.
-    pub readers: Vec<OtherProcess>,
+pub struct Marks {
+    /// The marks, by name.
+    pub marks: Vec<Mark>,
 }
 
-/// A wait for a lock that another process held.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A time to count from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LockWait {
-    /// It goes on.
-    pub now: bool,
-    /// How long it took, or has taken.
-    pub waited_us: f64,
-    /// How long ago it ended.
-    pub ago_us: f64,
-    /// Who held the lock, where the system tells.
-    pub holder: Option<OtherProcess>,
-}
-
-/// Another process that has the database open.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct OtherProcess {
-    /// Its process id.
-    pub pid: u32,
-    /// Its program.
-    pub program: String,
-}
-
-/// Answers `GET /debug/runtime`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Runtime {
-    /// Worker threads that stood still.
-    pub stalls: Stalls,
-    /// The worker threads.
-    pub workers: Vec<WorkerThread>,
-    /// The process and its machine.
-    pub process: Process,
-}
-
-/// Worker threads that stood still.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Stalls {
-    /// That do so now.
-    pub now: Vec<Stall>,
-    /// That did, the newest ones.
-    pub recent: Vec<Stall>,
-}
-
-/// A task that kept its thread.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Stall {
+pub struct Mark {
     /// Its name.
-    pub task: Option<String>,
-    /// How long.
-    pub for_us: f64,
-    /// How long ago it ended.
-    pub ago_us: f64,
+    pub name: String,
+    /// When it was set, milliseconds since the epoch.
+    pub set_ms: i64,
 }
 
-/// A worker thread of the runtime.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Answers `GET /debug/exemplars`: requests that stand for a bucket of the histogram.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct WorkerThread {
-    /// Part of the last ten seconds in which it worked, from 0 to 1.
-    pub busy_ratio_10s: Option<f64>,
+pub struct Exemplars {
+    /// One for each bucket that has one.
+    pub buckets: Vec<Exemplar>,
 }
 
-/// The process and its machine.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A request that stands for a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Process {
-    /// CPUs that it may use.
-    pub cpus: Option<f64>,
+pub struct Exemplar {
+    /// Where the bucket begins.
+    pub lower_us: f64,
+    /// Where it ends.
+    pub upper_us: f64,
+    /// The request.
+    pub request: Request,
 }
 
-/// Answers `GET /debug/statements`.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Answers `GET /debug/requests`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Statements {
-    /// The statements.
-    pub statements: Vec<Planned>,
+pub struct Requests {
+    /// Those that ended lately.
+    pub requests: Vec<Request>,
 }
 
-/// A statement with its plan.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A request that was answered, and where its time went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Planned {
+pub struct Request {
+    /// Its number, counted from the start of the server.
+    pub id: u64,
+    /// Method and path with placeholders.
+    pub route: String,
+    /// The path as it was asked for.
+    pub path: String,
+    /// Of the answer.
+    pub status: u16,
+    /// How long ago it came.
+    pub began_ago_us: f64,
+    /// Until the head of the answer was there.
+    pub wall_us: f64,
+    /// In which a thread worked on it.
+    pub busy_us: f64,
+    /// In which it waited for a read connection.
+    pub read_wait_us: f64,
+    /// What the writer did for it.
+    pub commands: Vec<Command>,
+    /// What it read.
+    pub statements: Vec<Statement>,
+}
+
+/// What the writer did for a request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Command {
+    /// Its operation.
+    pub operation: String,
+    /// The batch it was in.
+    pub batch: u64,
+    /// Commands in that batch.
+    pub batch_size: u64,
+    /// From the request's beginning to when it was handed to the writer, if that is told.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "submitted_us")]
+    pub offset_us: Option<f64>,
+    /// Where its time went.
+    pub phases: Phases,
+    /// What it did.
+    pub statements: Vec<Statement>,
+}
+
+/// Where the time of one command went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Phases {
+    /// Until the writer took it up.
+    pub queue_wait_us: f64,
+    /// BEGIN of its batch.
+    pub begin_us: f64,
+    /// The others of its batch were carried out.
+    pub batch_wait_us: f64,
+    /// Its own work.
+    pub execute_us: f64,
+    /// COMMIT of its batch.
+    pub commit_us: f64,
+    /// From submitting to the reply.
+    pub whole_us: f64,
+    /// What the parts leave of the whole.
+    pub unaccounted_us: f64,
+}
+
+/// What was done of one statement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Statement {
     /// Its stable id.
     pub statement: String,
-    /// Whether its plan goes through a whole table.
-    pub scans: bool,
-    /// The steps of its plan.
-    pub plan: Vec<String>,
+    /// How often it ran.
+    pub calls: u64,
+    /// Rows that it read or changed.
+    pub rows: u64,
+    /// All calls together.
+    pub elapsed_us: f64,
 }

@@ -137,3 +137,24 @@ async fn a_console_for_everybody_is_a_warning() {
         );
     }
 }
+
+/// Ten times as large, so only for those who compare.
+#[tokio::test]
+async fn buckets_come_when_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server(directory.path(), "127.0.0.1");
+    server.api().workflow().await;
+    let page = format!("http://127.0.0.1:{}/debug/timings", server.port());
+    for (query, expected) in [
+        ("", false),
+        ("?buckets=false", false),
+        ("?buckets=true", true),
+    ] {
+        let (status, text) = ask(&format!("{page}{query}"), &[]).await;
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(text.contains("\"buckets\":[["), expected, "{text}");
+    }
+    let (status, text) = ask(&format!("{page}?buckets=maybe"), &[]).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("`true` or `false`"), "{text}");
+}

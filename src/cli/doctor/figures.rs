@@ -1,7 +1,7 @@
 //! The sums that the rules rest on: where the requests of a window spent their time, and
 //! what the writer did in it.
 
-use crate::wire::debug::{Operation, Phases, Runtime, Statements, Summary, Timings, Writer};
+use crate::wire::vitals::{Operation, Phases, Runtime, Statements, Summary, Timings, Writer};
 
 /// Fewer requests than this say nothing about a server.
 pub const ENOUGH_REQUESTS: u64 = 20;

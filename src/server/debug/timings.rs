@@ -31,11 +31,12 @@ pub fn routes() -> Router<Telemetry> {
 struct Asked {
     format: Option<String>,
     window: Option<String>,
+    buckets: Option<bool>,
 }
 
 /// As JSON, with `?format=text` as a table, with `?format=hlog` as histograms, in a browser
 /// as a page; `?window=` is `start`, `reset`, `mark:NAME`, or the last time such as `10s`
-/// or `5m`.
+/// or `5m`; `?buckets=true` adds the buckets of every series to the JSON.
 async fn timings(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
@@ -56,7 +57,8 @@ async fn timings(
     if hlog {
         return histograms(telemetry, asked.window).await;
     }
-    let report = match report(telemetry, asked.window).await {
+    let buckets = asked.buckets.unwrap_or_default();
+    let report = match made(telemetry, asked.window, buckets).await {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
@@ -82,13 +84,29 @@ async fn histograms(telemetry: TelemetryHandle, window: Option<String>) -> Respo
     }
 }
 
-/// The report of a window, made where it may wait for locks.
+/// The report of a window.
 pub(super) async fn report(
     telemetry: TelemetryHandle,
     window: Option<String>,
 ) -> Result<Report, Response> {
+    made(telemetry, window, false).await
+}
+
+/// The same, with the buckets of every series if they are wanted; made where it may wait
+/// for locks.
+async fn made(
+    telemetry: TelemetryHandle,
+    window: Option<String>,
+    buckets: bool,
+) -> Result<Report, Response> {
     let window = window.unwrap_or_else(|| "start".to_owned());
-    let made = task::spawn_blocking("timings-report", move || telemetry.report_window(&window));
+    let made = task::spawn_blocking("timings-report", move || {
+        if buckets {
+            telemetry.report_with_buckets(&window)
+        } else {
+            telemetry.report_window(&window)
+        }
+    });
     match made.await {
         Ok(made) => made.map_err(|error| bad_request(&error.to_string())),
         Err(error) => {

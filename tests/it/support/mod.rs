@@ -4,6 +4,7 @@ pub mod api;
 pub mod browser;
 pub mod faults;
 pub mod loaded;
+pub mod pages;
 pub mod process;
 pub mod server;
 pub mod user;

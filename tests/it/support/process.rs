@@ -265,6 +265,11 @@ impl Worker {
         wait_for(&self.stderr, part)
     }
 
+    /// Waits until standard output has a line with `part`, and answers it.
+    pub fn wait_for_output(&self, part: &str) -> String {
+        wait_for(&self.stdout, part)
+    }
+
     /// Passes over what it has said until now.
     pub fn forget_log(&self) {
         self.stderr.try_iter().for_each(drop);

@@ -3,7 +3,7 @@
 use super::{MOST, WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{ENOUGH_REQUESTS, Figures, Pages, task};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, time};
-use crate::wire::debug::{Stall, Statement};
+use crate::wire::vitals::{Stall, Statement};
 
 /// A worker thread that stands still so long is blocked; a busy machine alone does not
 /// keep a thread from its CPU for a second.
@@ -202,8 +202,8 @@ pub fn read_connections_exhausted(pages: &Pages, figures: &Figures) -> Option<Fi
         return None;
     }
     // Who reads, beyond waiting: the one with the most time left holds the connections.
-    let reads = |route: &&crate::wire::debug::Route| route.read_wait.count > 0;
-    let holds = |route: &crate::wire::debug::Route| route.wall.total - route.read_wait.total;
+    let reads = |route: &&crate::wire::vitals::Route| route.read_wait.count > 0;
+    let holds = |route: &crate::wire::vitals::Route| route.wall.total - route.read_wait.total;
     let longest = routes
         .iter()
         .filter(reads)

@@ -3,7 +3,7 @@
 use super::{HELD_NOW_US, WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{self, Figures, Pages, cost, weight};
 use crate::cli::doctor::finding::{Evidence, Finding, Value, fact, over, percent, time};
-use crate::wire::debug::{Doing, Operation, Writer};
+use crate::wire::vitals::{Doing, Operation, Writer};
 
 /// An operation whose own work takes so long each time is noticed by everybody behind it. Its
 /// commit does not count here: that is the disk's affair.
