@@ -214,7 +214,7 @@ pub struct Mark {
 #[serde(default)]
 pub struct Exemplars {
     /// One for each bucket that has one.
-    pub buckets: Vec<Exemplar>,
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// A request that stands for a bucket.
@@ -223,8 +223,8 @@ pub struct Exemplars {
 pub struct Exemplar {
     /// Where the bucket begins.
     pub lower_us: f64,
-    /// Where it ends.
-    pub upper_us: f64,
+    /// Where it ends; the last one does not.
+    pub upper_us: Option<f64>,
     /// The request.
     pub request: Request,
 }
@@ -274,9 +274,10 @@ pub struct Command {
     /// Commands in that batch.
     pub batch_size: u64,
     /// From the request's beginning to when it was handed to the writer, if that is told.
-    #[serde(skip_serializing_if = "Option::is_none", alias = "submitted_us")]
-    pub offset_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_us: Option<f64>,
     /// Where its time went.
+    #[serde(flatten)]
     pub phases: Phases,
     /// What it did.
     pub statements: Vec<Statement>,

@@ -201,8 +201,8 @@ pub struct OtherProcess {
 pub struct Runtime {
     /// Worker threads that stood still.
     pub stalls: Stalls,
-    /// The worker threads.
-    pub workers: Vec<WorkerThread>,
+    /// How the worker threads fared of late.
+    pub lately: Vec<Lately>,
     /// The process and its machine.
     pub process: Process,
 }
@@ -214,7 +214,7 @@ pub struct Stalls {
     /// That do so now.
     pub now: Vec<Stall>,
     /// That did, the newest ones.
-    pub recent: Vec<Stall>,
+    pub past: Vec<Stall>,
 }
 
 /// A task that kept its thread.
@@ -222,19 +222,23 @@ pub struct Stalls {
 #[serde(default)]
 pub struct Stall {
     /// Its name.
-    pub task: Option<String>,
-    /// How long.
-    pub for_us: f64,
-    /// How long ago it ended.
-    pub ago_us: f64,
+    pub name: Option<String>,
+    /// The request that it answered.
+    pub route: Option<String>,
+    /// How long, in milliseconds.
+    pub ms: f64,
+    /// How long ago it ended, in milliseconds.
+    pub ago_ms: f64,
 }
 
-/// A worker thread of the runtime.
+/// What the worker threads did in a window.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct WorkerThread {
-    /// Part of the last ten seconds in which it worked, from 0 to 1.
-    pub busy_ratio_10s: Option<f64>,
+pub struct Lately {
+    /// Which: `last`, `10s`, `1m`, `5m`.
+    pub window: String,
+    /// Part of it in which each worked, from 0 to 1.
+    pub busy: Vec<f64>,
 }
 
 /// The process and its machine.
@@ -253,14 +257,22 @@ pub struct Statements {
     pub statements: Vec<Planned>,
 }
 
-/// A statement with its plan.
+/// A statement with its plans.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Planned {
     /// Its stable id.
-    pub statement: String,
-    /// Whether its plan goes through a whole table.
+    pub id: String,
+    /// Whether a plan of it goes through a whole table.
     pub scans: bool,
+    /// What ran under the id.
+    pub texts: Vec<PlannedText>,
+}
+
+/// One text of a statement.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlannedText {
     /// The steps of its plan.
     pub plan: Vec<String>,
 }

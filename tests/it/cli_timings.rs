@@ -258,7 +258,7 @@ fn a_server_that_does_not_tell_is_explained() {
     assert!(own.err.contains("not a standalone one"), "{own:?}");
 }
 
-/// The real page is to take its place in this test as soon as the server has one.
+/// With a fixed answer, so that every column is known.
 #[test]
 fn the_slowest_are_told_with_their_phases() {
     let user = User::alone();
@@ -268,18 +268,18 @@ fn the_slowest_are_told_with_their_phases() {
             "path": "/torc-service/v1/workflows/7/batch_complete_jobs", "status": 200,
             "began_ago_us": 3e6, "wall_us": wall, "busy_us": 100.0, "read_wait_us": 0.0,
             "commands": [{"operation": "batch_complete_jobs", "batch": 4, "batch_size": 2,
-                "phases": {"queue_wait_us": 5.0, "begin_us": 6.0, "batch_wait_us": 7.0,
-                    "execute_us": 8.0, "commit_us": wall - 40.0, "whole_us": wall - 10.0,
-                    "unaccounted_us": 4.0}, "statements": []}],
+                "queue_wait_us": 5.0, "begin_us": 6.0, "batch_wait_us": 7.0,
+                "execute_us": 8.0, "commit_us": wall - 40.0, "whole_us": wall - 10.0,
+                "unaccounted_us": 4.0, "statements": []}],
             "statements": []}})
     };
-    let buckets = json!({"buckets": [request(3, 900.0), request(8, 41_000.0)]});
+    let buckets = json!({"exemplars": [request(3, 900.0), request(8, 41_000.0)]});
     let pages = Pages::serve(vec![
         Page::ok(
             "GET /debug/exemplars?operation=batch_complete_jobs ",
             buckets.to_string(),
         ),
-        Page::ok("GET /debug/exemplars?route=", "{\"buckets\": []}"),
+        Page::ok("GET /debug/exemplars?route=", "{\"exemplars\": []}"),
     ]);
     let text = sized(
         &user,

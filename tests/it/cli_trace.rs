@@ -17,9 +17,9 @@ fn request(id: u64, wall: f64, ago: f64) -> Value {
         "began_ago_us": ago, "wall_us": wall, "busy_us": 1300.0, "read_wait_us": 400.0,
         "commands": [{
             "operation": "batch_complete_jobs", "batch": 77, "batch_size": 3,
-            "phases": {"queue_wait_us": 9000.0, "begin_us": 100.0, "batch_wait_us": 2500.0,
-                "execute_us": 6000.0, "commit_us": commit, "whole_us": wall - 3200.0,
-                "unaccounted_us": 200.0},
+            "queue_wait_us": 9000.0, "begin_us": 100.0, "batch_wait_us": 2500.0,
+            "execute_us": 6000.0, "commit_us": commit, "whole_us": wall - 3200.0,
+            "unaccounted_us": 200.0,
             "statements": [
                 {"statement": "job.end", "calls": 12, "rows": 12, "elapsed_us": 3100.0},
                 {"statement": "result.insert", "calls": 1, "rows": 1, "elapsed_us": 900.0}],

@@ -32,7 +32,6 @@ async fn a_huge_bulk_create() {
 
 /// The thread is blocked by the switch that exists for this test alone.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the fault switch and /debug/runtime, which this build does not have"]
 async fn a_blocked_worker_thread() {
     let patient = Patient::on_disk(|command| {
         command.env("TORC_FAULT", "block-worker:2s");

@@ -137,9 +137,9 @@ const EXEMPLARS: &str = r#"
     const real = window.fetch;
     const request = {
       id: 77, route: "POST /jobs", path: "<b>/jobs</b>", status: 200, wall_us: 1500000,
-      commands: [{operation: "create_job", phases: {queue_wait_us: 250, commit_us: 750}}],
+      commands: [{operation: "create_job", queue_wait_us: 250, commit_us: 750}],
     };
-    const kept = {buckets: [{lower_us: 0, upper_us: 4e9, request}]};
+    const kept = {exemplars: [{lower_us: 0, upper_us: 4e9, request}]};
     window.fetch = async (path, options) => path.startsWith("/debug/exemplars?route=POST+%2Fjobs")
       ? new Response(JSON.stringify(kept), {headers: {"content-type": "application/json"}})
       : real(path, options);

@@ -36,7 +36,7 @@ pub async fn run(context: &Context, name: &str, limit: usize) -> Result<(), Fail
 }
 
 fn slowest(answer: Exemplars, limit: usize) -> Vec<Exemplar> {
-    let mut all = answer.buckets;
+    let mut all = answer.exemplars;
     all.sort_by(|a, b| b.request.wall_us.total_cmp(&a.request.wall_us));
     all.truncate(limit);
     all

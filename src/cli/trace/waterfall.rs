@@ -135,7 +135,7 @@ fn parts(request: &Request) -> Vec<Part<'_>> {
     }
     let mut accounted = at;
     for command in &request.commands {
-        at = command.offset_us.unwrap_or(at);
+        at = command.at_us.unwrap_or(at);
         let name = &command.operation;
         let phases = &command.phases;
         add(
@@ -213,7 +213,7 @@ mod tests {
             wall_us: 1000.0,
             commands: vec![Command {
                 operation: "start_job".to_owned(),
-                offset_us: Some(500.0),
+                at_us: Some(500.0),
                 phases: Phases {
                     queue_wait_us: 250.0,
                     commit_us: 250.0,

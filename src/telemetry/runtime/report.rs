@@ -169,6 +169,8 @@ pub struct SlowReport {
     pub ms: f64,
     /// When it ended, or for a stall when it was noticed: milliseconds since the epoch.
     pub at_ms: i64,
+    /// How long ago it ended, in milliseconds.
+    pub ago_ms: f64,
 }
 
 /// Polls that kept a worker for longer than the threshold.
@@ -203,6 +205,7 @@ impl Workers {
             worker: self.of(poll.thread),
             ms: millis(poll.elapsed),
             at_ms: poll.ended_ms,
+            ago_ms: clock::now_ms().saturating_sub(poll.ended_ms).max(0) as f64,
         }
     }
 
@@ -216,6 +219,7 @@ impl Workers {
             worker: self.of(stall.thread),
             ms: millis(took),
             at_ms: stall.noticed_ms,
+            ago_ms: millis(stall.since.elapsed().saturating_sub(took)),
         }
     }
 }

@@ -186,8 +186,8 @@ fn a_log_that_cannot_be_moved_is_named() {
 #[test]
 fn a_blocked_thread_is_named_by_its_task() {
     let runtime = |for_us: f64, ago_us: f64| {
-        json!({"runtime": {"stalls": {"now": [], "recent": [
-            {"task": "http-connection", "for_us": for_us, "ago_us": ago_us},
+        json!({"runtime": {"stalls": {"now": [], "past": [
+            {"name": "http-connection", "ms": for_us / 1e3, "ago_ms": ago_us / 1e3},
         ]}}})
     };
     let blocked = diagnose(&pages(runtime(2e6, 5e6)));
@@ -195,7 +195,7 @@ fn a_blocked_thread_is_named_by_its_task() {
     assert!(blocked.verdict.starts_with("http-connection blocked"));
     assert_eq!(names(runtime(2e5, 5e6)), [""; 0], "short");
     assert_eq!(names(runtime(2e6, 90e6)), [""; 0], "long ago");
-    let nameless = json!({"runtime": {"stalls": {"now": [{"task": null, "for_us": 3e6}]}}});
+    let nameless = json!({"runtime": {"stalls": {"now": [{"name": null, "ms": 3e3}]}}});
     assert_eq!(names(nameless), ["blocked-worker"]);
 }
 
@@ -214,7 +214,7 @@ fn a_scan_is_named_by_what_was_seen_or_by_its_plan() {
     let mut by_plan = seen(0.0);
     by_plan["phases"]["statements"][0]["scanned"] = json!({});
     by_plan["statements"] = json!({"statements": [{
-        "statement": "ready.claimed_with", "scans": true, "plan": ["SCAN job"],
+        "id": "ready.claimed_with", "scans": true, "texts": [{"plan": ["SCAN job"]}],
     }]});
     let found = diagnose(&pages(by_plan));
     assert_eq!(found.findings[0].name, "table-scan");
@@ -260,7 +260,7 @@ fn general_causes_are_named_only_where_no_other_is() {
     assert_eq!(names(slow), ["slow-fsync"]);
     let cpu = json!({
         "phases": {"routes": [route("GET /jobs/{id}", 1000, 5_000.0)]},
-        "runtime": {"workers": [{"busy_ratio_10s": 0.97}, {"busy_ratio_10s": 0.99}]},
+        "runtime": {"lately": [{"window": "10s", "busy": [0.97, 0.99]}]},
     });
     assert_eq!(names(cpu), ["cpu-saturated"]);
     let slow = json!({"phases": {"routes": [route("GET /jobs/{id}", 1000, 300_000.0)]}});

@@ -30,29 +30,30 @@ const SLOW_US: f64 = 200_000.0;
 pub fn blocked_worker(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let stalls = &pages.runtime.as_ref()?.stalls;
     let recent = stalls
-        .recent
+        .past
         .iter()
-        .filter(|stall| stall.ago_us <= figures.window);
+        .filter(|stall| stall.ago_ms * 1e3 <= figures.window);
     let long: Vec<&Stall> = stalls
         .now
         .iter()
         .chain(recent)
-        .filter(|stall| stall.for_us >= STALL_US)
+        .filter(|stall| stall.ms * 1e3 >= STALL_US)
         .collect();
-    let longest = *long.iter().max_by(|a, b| a.for_us.total_cmp(&b.for_us))?;
-    let total: f64 = long.iter().map(|stall| stall.for_us).sum();
+    let longest = *long.iter().max_by(|a, b| a.ms.total_cmp(&b.ms))?;
+    let total: f64 = long.iter().map(|stall| stall.ms * 1e3).sum();
     let name = |stall: &Stall| {
-        stall
-            .task
-            .clone()
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "a task without a name".to_owned())
+        let name = stall.name.clone().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| "a task without a name".to_owned());
+        match &stall.route {
+            Some(route) => format!("{name}, answering {route},"),
+            None => name,
+        }
     };
     let share = ratio(total, figures.window).min(1.0);
     let mut evidence = vec![
         over(
             "a worker thread stood still for",
-            Value::Micros(longest.for_us),
+            Value::Micros(longest.ms * 1e3),
             Value::Micros(STALL_US),
         ),
         fact("the task on it", Value::Text(name(longest))),
@@ -70,7 +71,7 @@ pub fn blocked_worker(pages: &Pages, figures: &Figures) -> Option<Finding> {
         verdict: format!(
             "{} blocked its worker thread for {}: whatever else that thread had to do waited",
             name(longest),
-            time(longest.for_us)
+            time(longest.ms * 1e3)
         ),
         evidence,
         advice: advice([
@@ -84,7 +85,7 @@ pub fn blocked_worker(pages: &Pages, figures: &Figures) -> Option<Finding> {
 pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let planned = |id: &str| {
         let pages = pages.statements.as_ref()?;
-        pages.statements.iter().find(|one| one.statement == id)
+        pages.statements.iter().find(|one| one.id == id)
     };
     let scans = |one: &Statement| {
         let seen = one.scanned.count > 0 && one.scanned.mean >= SCANNED_ROWS;
@@ -120,8 +121,9 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
             Value::Count(SCANNED_ROWS as u64),
         ));
     }
-    let steps = planned(&worst.statement).map_or(&[][..], |plan| &plan.plan);
-    for step in steps.iter().filter(|step| step.contains("SCAN")) {
+    let texts = planned(&worst.statement).map_or(&[][..], |plan| &plan.texts);
+    let steps = texts.iter().flat_map(|text| &text.plan);
+    for step in steps.filter(|step| step.contains("SCAN")) {
         evidence.push(fact("a step of its plan", Value::Text(step.clone())));
     }
     Some(Finding {
@@ -240,11 +242,8 @@ pub fn read_connections_exhausted(pages: &Pages, figures: &Figures) -> Option<Fi
 /// The worker threads have no time left.
 pub fn cpu_saturated(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let runtime = pages.runtime.as_ref()?;
-    let ratios: Vec<f64> = runtime
-        .workers
-        .iter()
-        .filter_map(|worker| worker.busy_ratio_10s)
-        .collect();
+    let lately = runtime.lately.iter().find(|one| one.window == "10s");
+    let ratios = lately.map_or(&[][..], |one| &one.busy);
     let busy = ratio(ratios.iter().sum(), ratios.len() as f64);
     if busy < SATURATED {
         return None;

@@ -55,13 +55,13 @@ async function picked(kind, name, cell, box) {
   box.replaceChildren(el("p", { class: "picked-cell" }, line));
   if (kind !== "route") return;
   const answer = await ask(path("/debug/exemplars", { route: name })).catch((error) => ({ text: error.message }));
-  if (!answer.ok || !Array.isArray(answer.json?.buckets)) {
+  if (!answer.ok || !Array.isArray(answer.json?.exemplars)) {
     const why = answer.status === 404 ? "this server keeps no requests of that route" : answer.text;
     box.append(el("p", { class: "quiet no-exemplars" }, `No exemplars: ${why}.`));
     return;
   }
-  const all = answer.json.buckets.filter((bucket) => bucket.request);
-  const near = all.filter((bucket) => bucket.upper_us > cell.lower && bucket.lower_us < cell.upper);
+  const all = answer.json.exemplars.filter((bucket) => bucket.request);
+  const near = all.filter((bucket) => (bucket.upper_us ?? Infinity) > cell.lower && bucket.lower_us < cell.upper);
   if (near.length === 0) {
     box.append(el("p", { class: "quiet no-exemplars" }, `No request is kept that took ${range}.`));
     return;
@@ -79,7 +79,7 @@ async function picked(kind, name, cell, box) {
 function exemplar(request) {
   const commands = (request.commands ?? []).flatMap((command) => [
     `${command.operation} `,
-    stack(PHASES.map(([key, title]) => [title, command.phases?.[key] ?? 0])),
+    stack(PHASES.map(([key, title]) => [title, command[key] ?? 0])),
   ]);
   return el(
     "tr", {},
