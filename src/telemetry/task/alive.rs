@@ -124,9 +124,17 @@ pub struct Blocking {
 }
 
 /// Gives the tasks that this thread spawns a name, until it is dropped.
+#[cfg_attr(
+    not(tokio_unstable),
+    allow(dead_code, reason = "tasks have no names there")
+)]
 pub(super) struct Naming(Option<&'static str>);
 
 /// See [`Naming`].
+#[cfg_attr(
+    not(tokio_unstable),
+    allow(dead_code, reason = "tasks have no names there")
+)]
 pub(super) fn naming(name: &'static str) -> Naming {
     Naming(NAMING.replace(Some(name)))
 }
