@@ -1,7 +1,8 @@
 //! One request as bars: its parts below each other, each where it was and as wide as it
 //! was long.
 
-use crate::cli::figures::{seconds, shortened, time, wrapped};
+use super::began;
+use crate::cli::figures::{shortened, time, wrapped};
 use crate::wire::BASE_PATH;
 use crate::wire::debug::{Command, Request, Statement};
 
@@ -30,9 +31,9 @@ pub fn drawn(request: &Request, columns: usize, colors: bool) -> String {
     let title = format!("Request {}: {}", request.id, request.route);
     let mut text = format!("{}\n", shortened(&title, columns));
     let about = format!(
-        "{path}, status {}, began {} ago; {} in all, {} busy",
+        "{path}, status {}, began {}; {} in all, {} busy",
         request.status,
-        seconds(request.began_ago_us / 1e6),
+        began(request),
         time(request.wall_us),
         time(request.busy_us)
     );
@@ -135,7 +136,7 @@ fn parts(request: &Request) -> Vec<Part<'_>> {
     }
     let mut accounted = at;
     for command in &request.commands {
-        at = command.offset_us.unwrap_or(at);
+        at = command.at_us.unwrap_or(at);
         let name = &command.operation;
         let phases = &command.phases;
         add(
@@ -213,7 +214,7 @@ mod tests {
             wall_us: 1000.0,
             commands: vec![Command {
                 operation: "start_job".to_owned(),
-                offset_us: Some(500.0),
+                at_us: Some(500.0),
                 phases: Phases {
                     queue_wait_us: 250.0,
                     commit_us: 250.0,
