@@ -6,12 +6,13 @@
 //! `valgrind --tool=callgrind` on the binary that `--no-run` names, with a filter.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::engine::fit::{Offer, Pack};
 use torc_server::engine::workflow_runs::Extent;
@@ -19,7 +20,9 @@ use torc_server::engine::{Broadcaster, Caller, Engine};
 use torc_server::store::ready::NeedsRow;
 use torc_server::store::{Durability, OpenOptions, Store};
 use torc_server::telemetry;
-use torc_server::telemetry::phase::{self, BatchTrace, CommandTrace, Phases};
+use torc_server::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
+use torc_server::telemetry::request::Finished;
+use torc_server::telemetry::{exemplars, flight, slow};
 use torc_server::wire::JobStatus;
 use torc_server::wire::claims::ClaimNextQuery;
 use torc_server::wire::compute_nodes::ComputeNodeModel;
@@ -108,16 +111,102 @@ fn phases_of_a_command() {
         number: 1,
         taken: now,
         operations: &["bench"],
+        done: &[(None, some)],
         begin: some,
         execute: some,
         commit: some,
     });
 }
 
+/// What is kept of a finished request: in the flight recorder and as an exemplar, with a
+/// look whether it was slow; alone, and beside another thread. There are enough of them to
+/// fill the recorder, so that old ones go as well.
+#[divan::bench(threads = [1, 2], sample_size = 1_000)]
+fn keep_a_request(bencher: Bencher) {
+    bencher.with_inputs(a_request).bench_values(|finished| {
+        flight::request(&finished);
+        exemplars::keep(&finished);
+        slow::look(&finished)
+    });
+}
+
+/// The flight recorder alone.
+#[divan::bench(threads = [1, 2], sample_size = 1_000)]
+fn flight_of_a_request(bencher: Bencher) {
+    bencher
+        .with_inputs(a_request)
+        .bench_values(|finished| flight::request(&finished));
+}
+
+/// A request with one command of five statements.
+fn a_request() -> Arc<Finished> {
+    let some = Duration::from_micros(7);
+    let statement = StatementTotal {
+        id: "bench",
+        calls: 1,
+        rows: 1,
+        elapsed: some,
+    };
+    let command = CommandTrace {
+        name: "bench",
+        batch: 1,
+        batch_size: 1,
+        submitted: Instant::now(),
+        phases: Phases::default(),
+        statements: Box::new([statement; 5]),
+        committed: true,
+    };
+    Arc::new(Finished {
+        id: 1,
+        parent: None,
+        route: "bench",
+        path: "/torc-service/v1/jobs/1234".into(),
+        status: 200,
+        began: Instant::now(),
+        wall: some,
+        busy: some,
+        polls: 2,
+        read_wait: Duration::ZERO,
+        commands: Box::new([command]),
+        statements: Box::default(),
+    })
+}
+
 /// What a SQL statement records.
 #[divan::bench]
 fn phase_of_a_statement() {
     phase::statement("bench", 1, divan::black_box(Duration::from_micros(7)));
+}
+
+/// Polls of one bench.
+const POLLS: u32 = 1_000;
+
+/// A task that is polled a thousand times by a runtime without hooks.
+#[divan::bench]
+fn polls_1000(bencher: Bencher) {
+    polls(bencher, &mut Builder::new_current_thread());
+}
+
+/// The same with the hooks that see slow polls: the difference is their price.
+#[divan::bench]
+fn polls_1000_with_hooks(bencher: Bencher) {
+    polls(
+        bencher,
+        telemetry::runtime::instrument(&mut Builder::new_current_thread()),
+    );
+}
+
+fn polls(bencher: Bencher, builder: &mut Builder) {
+    let runtime = must(builder.build());
+    bencher.bench_local(|| {
+        let work = async {
+            for _ in 0..POLLS {
+                tokio::task::yield_now().await;
+            }
+        };
+        let task = telemetry::task::spawn_on(runtime.handle(), "bench", work);
+        must(runtime.block_on(task));
+    });
 }
 
 /// Cycles of one bench: as many jobs must be there.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A hundred jobs on ten workers, seen from inside: starts a server with every
 # layer of telemetry on, runs examples/hundred_jobs.yaml, asks for the timing
-# histograms under load, and prints where the server's time went.
+# histograms under load, and prints where the server's time went and what the
+# doctor says of it.
 #
 # usage: scripts/demo.sh [--short] [--keep]
 #   --short  on the dev build, for tests      --keep  keep the directory of logs
@@ -15,7 +16,7 @@ for argument in "$@"; do
     case $argument in
         --short) short=yes ;;
         --keep) keep=yes ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "demo.sh: unknown argument '$argument'; see --help" >&2; exit 2 ;;
     esac
 done
@@ -140,6 +141,12 @@ for part in 'Instrumented functions' "The writer's operations" 'SQL statements' 
     grep -q "^$part" "$report" || fail "the server's table lacks: $part"
 done
 
+# Asked while the run is still in its window; shown last. 4 means that something is wrong,
+# which the doctor then says, and which is the machine's affair.
+verdict=$work/doctor.txt code=0
+"$bin/torc" doctor server --window 1m >"$verdict" || code=$?
+[ "$code" = 0 ] || [ "$code" = 4 ] || fail "the doctor could not ask the server (exit code $code)"
+
 kill -TERM "$server"
 wait "$server" || fail "the server did not end with 0"
 server=""
@@ -148,3 +155,6 @@ table=$("$root/scripts/analyze_timings.sh" --top 10 "$work/server.log") || fail 
 printf '%s\n' "$table"
 "$root/scripts/analyze_timings.sh" --function prepare_ready_jobs "$work/server.log" >"$work/one" ||
     fail "the analysis lacks prepare_ready_jobs"
+
+printf '\n== the doctor on this run: torc doctor server\n'
+cat "$verdict"

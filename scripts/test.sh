@@ -26,6 +26,8 @@ need curl curl
 need kill procps
 need mount mount
 need unshare util-linux
+need chromium chromium
+need chromedriver chromium-driver
 need script bsdutils
 need stty coreutils
 [ "$quick" = yes ] || need tmux tmux
@@ -37,6 +39,20 @@ if [ -n "$packages" ]; then
         echo "test.sh: missing programs; install the packages:$packages" >&2
         exit 1
     fi
+fi
+# promtool and Prometheus, which check /metrics. The package is unpacked and not installed:
+# it would start a service.
+prometheus=target/prometheus
+if ! [ -x "$prometheus/usr/bin/promtool" ] \
+    && ! { command -v promtool && command -v prometheus; } >/dev/null 2>&1; then
+    step "unpack: prometheus"
+    mkdir -p "$prometheus"
+    [ "$(id -u)" != 0 ] || apt-get update -qq
+    (cd "$prometheus" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb . \
+        && rm prometheus_*.deb) || {
+        echo "test.sh: missing programs; install the packages: prometheus" >&2
+        exit 1
+    }
 fi
 command -v cargo >/dev/null 2>&1 || {
     echo "test.sh: there is no cargo; https://rustup.rs installs it" >&2

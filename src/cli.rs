@@ -9,6 +9,7 @@ mod context;
 mod create;
 mod creation;
 mod debug_pages;
+mod doctor;
 mod failure;
 mod figures;
 mod jobs;
@@ -38,6 +39,7 @@ use crate::say::say;
 use crate::wire::WorkflowId;
 use context::{Context, user_name};
 use create::CreateArgs;
+use doctor::DoctorCommand;
 use failure::Failure;
 use jobs::JobsCommand;
 use output::{Format, Output, print};
@@ -52,6 +54,7 @@ const AFTER_HELP: &str = "Exit codes:
   0  the command did what it was asked to
   1  it could not: the server, the spec, or the user said no
   2  the command line makes no sense
+  4  `torc doctor` found something wrong
   5  `torc timings diff --fail-above`: something got slower by more
   128 + n  `torc run` or `torc create` was stopped by signal n
 
@@ -132,6 +135,9 @@ enum Command {
     /// How jobs ended
     #[command(subcommand)]
     Results(ResultsCommand),
+    /// Say what is wrong with a server
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     /// Show where the server's time goes
     Timings(TimingsArgs),
     /// Draw where a request's time went, or save a trace for Perfetto
@@ -262,6 +268,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Workflows(command) => workflows::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Results(command) => results::run(context, command).await,
+        Command::Doctor(command) => doctor::run(context, command).await,
         Command::Timings(args) => timings::run(context, args).await,
         Command::Trace(args) => trace::run(context, args).await,
         Command::Ping => ping(context).await,

@@ -17,7 +17,9 @@ mod results;
 mod retry;
 mod sse;
 mod system;
+mod trace;
 mod user_data;
+mod vitals;
 mod workflows;
 
 use std::fmt::Display;
@@ -34,6 +36,7 @@ pub use debug::DownloadError;
 pub use error::ClientError;
 pub use events::{EventStream, StreamItem};
 pub use retry::RetryPolicy;
+pub use trace::Trace;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +50,8 @@ pub struct Client {
     base: Arc<str>,
     /// The proxy in between.
     proxy: Option<Arc<str>>,
+    /// What requests say of the trace that they belong to.
+    trace: Option<Trace>,
 }
 
 impl Client {
@@ -75,7 +80,16 @@ impl Client {
             http,
             base: base.into(),
             proxy: proxy.map(Arc::from),
+            trace: None,
         })
+    }
+
+    /// The same client, for requests that belong to a trace.
+    pub fn in_trace(&self, trace: Option<Trace>) -> Self {
+        Self {
+            trace,
+            ..self.clone()
+        }
     }
 
     /// The base URL in use, as jobs get it in `TORC_API_URL`.
@@ -89,9 +103,14 @@ impl Client {
             Some(proxy) => format!(" through the proxy {proxy}"),
             None => String::new(),
         };
+        let what = format!("{method} {url}{through}");
+        let mut request = self.http.request(method, &url);
+        if let Some(trace) = &self.trace {
+            request = request.header("traceparent", trace.header());
+        }
         Call {
-            what: format!("{method} {url}{through}"),
-            request: self.http.request(method, &url),
+            what,
+            request,
             server: format!("{}{through}", self.base),
         }
     }

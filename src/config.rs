@@ -1,6 +1,9 @@
 //! What flags and environment say, as plain values.
 
+pub mod otlp;
+pub mod slow;
 pub mod telemetry;
+mod told;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -20,6 +20,7 @@ pub mod labels;
 pub mod release;
 pub mod resource_requirements;
 pub mod results;
+pub mod statements;
 pub mod status_changes;
 pub mod status_moves;
 pub mod sweep;

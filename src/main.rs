@@ -1,14 +1,16 @@
 //! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
 use torc_server::say::say;
 use torc_server::server::{self, RunningServer, ServerConfig};
+use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
 use torc_server::{shutdown, store};
@@ -52,9 +54,7 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 /// Installs the handler within a runtime that does nothing else. It stays installed
 /// for the life of the process; the server's own runtime listens later.
 fn hold_sigusr1() -> std::io::Result<(tokio::runtime::Runtime, Sigusr1)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
+    let runtime = Builder::new_current_thread().enable_io().build()?;
     let installed = {
         let _inside = runtime.enter();
         Sigusr1::install()?
@@ -71,11 +71,20 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     // What the log says of a dump should be found from any directory.
     config.dump_dir = std::path::absolute(&config.dump_dir)?;
     let telemetry = telemetry::init(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let beside = database.as_ref().map(|path| match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    });
+    let about = About::new(args.told(), beside, store::sqlite_version());
+    telemetry.handle().describe(about);
+    let runtime = telemetry::runtime::instrument(&mut Builder::new_multi_thread())
         .worker_threads(args.worker_threads())
         .thread_name("torc-runtime")
         .enable_all()
         .build()?;
+    if let Err(error) = telemetry::runtime::watch(runtime.handle(), config.stall_threshold) {
+        tracing::warn!("nobody watches for tasks that keep a worker thread: {error}");
+    }
     let outcome = runtime.block_on(serve(args, database, telemetry.handle()));
     // A task that hangs must not keep the last log lines from the disk.
     runtime.shutdown_timeout(Duration::from_millis(500));
@@ -103,6 +112,7 @@ async fn serve(
         readers: args.worker_threads().max(2) + 2,
         sweep_interval: args.completion_check_interval_secs,
         bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
+        ..ServerConfig::default()
     };
     let server = server::start(config, Some(telemetry.clone())).await?;
     sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);

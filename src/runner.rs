@@ -91,6 +91,8 @@ pub struct RunnerConfig {
     pub progress: Progress,
     /// How long jobs have between the polite signal and the kill when the worker is stopped.
     pub grace: Duration,
+    /// The share of claims, from 0 to 1, that begin a trace for a server that exports them.
+    pub trace_sample: f64,
 }
 
 impl RunnerConfig {
@@ -108,6 +110,7 @@ impl RunnerConfig {
             labels: Vec::new(),
             progress: Progress::default(),
             grace: Duration::from_secs(10),
+            trace_sample: 0.0,
         }
     }
 }
@@ -329,6 +332,7 @@ fn hire(
         labels: config.labels.clone(),
         retry: shop.retry,
         known: Mutex::new(HashMap::new()),
+        trace_sample: config.trace_sample,
     };
     let wait = workflow
         .compute_node_wait_for_new_jobs_seconds

@@ -1,6 +1,7 @@
 //! Joins store, engine and router into a running server: the one place where the
 //! parts meet. Handlers are in `server/api`, rules in `engine`, SQL in `store`.
 
+pub mod answers;
 pub mod api;
 pub mod bodies;
 pub mod debug;
@@ -10,6 +11,7 @@ pub mod extract;
 pub mod http;
 pub mod recorded;
 pub mod router;
+mod stalled;
 
 use std::fmt;
 use std::io::Write;
@@ -22,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::answers::Answers;
+use self::router::Bounds;
 use crate::engine::{Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
 use crate::store::open::OpenError;
@@ -47,6 +51,10 @@ pub struct ServerConfig {
     pub sweep_interval: Duration,
     /// Bytes of a bulk request at most.
     pub bulk_body_bytes: usize,
+    /// Bytes of all large answers that are not sent yet.
+    pub answer_bytes: usize,
+    /// How long a client may leave untaken what it is sent.
+    pub write_timeout: Duration,
 }
 
 impl Default for ServerConfig {
@@ -60,6 +68,8 @@ impl Default for ServerConfig {
             readers: 4,
             sweep_interval: Duration::from_secs(30),
             bulk_body_bytes: router::BULK_BODY_BYTES,
+            answer_bytes: answers::ALL_ANSWERS,
+            write_timeout: http::WRITE,
         }
     }
 }
@@ -126,8 +136,13 @@ pub async fn start(
         let interval = config.sweep_interval;
         async move { engine.sweep_every(interval).await }
     });
-    let router = router::router(engine, telemetry, shutdown.clone(), config.bulk_body_bytes);
-    let http = task::spawn("http-listener", http::serve(listener, router, shutdown));
+    let bounds = Bounds {
+        bulk_body_bytes: config.bulk_body_bytes,
+        answers: Answers::new(config.answer_bytes),
+    };
+    let router = router::router(engine, telemetry, shutdown.clone(), &bounds);
+    let serve = http::serve(listener, router, shutdown, config.write_timeout);
+    let http = task::spawn("http-listener", serve);
     Ok(RunningServer {
         address,
         store,

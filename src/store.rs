@@ -30,6 +30,7 @@ pub mod rows;
 pub mod run_state;
 pub mod snapshot;
 pub mod sql;
+pub mod statements;
 pub mod tx;
 pub mod user_data;
 pub mod workflow_status;
@@ -43,3 +44,8 @@ pub use open::{Durability, OpenOptions, Store};
 pub use reads::{ReadConn, Reads};
 pub use tx::WriteTx;
 pub use writer::Writer;
+
+/// The version of SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

@@ -12,22 +12,40 @@
 //! | close lines | our spans that pass the same filter, when `TORC_TIMING_ENABLED` is set | [`lines`] |
 //! | console | tokio's internals, thinned by a gate | [`console`] |
 
+pub mod about;
 pub mod board;
+pub mod chart;
 mod dump;
+pub mod exemplars;
 mod files;
+pub mod flight;
+pub mod follow;
+mod hlog;
+mod layers;
 mod lines;
 mod log_dir;
+pub mod metrics;
+mod otlp;
 mod outlet;
+pub mod overview;
 pub mod phase;
+pub mod profile;
 pub mod recorder;
 pub mod report;
 mod report_text;
 pub mod request;
 pub mod resource;
+pub mod runtime;
 pub mod series;
 pub mod signal;
+pub mod slow;
+mod symbols;
 pub mod task;
+pub mod task_dump;
 mod timing;
+pub mod told;
+mod trace;
+mod watch;
 
 #[cfg(tokio_unstable)]
 mod console;
@@ -37,29 +55,24 @@ mod gate;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tracing::Metadata;
 use tracing::dispatcher::{self, Dispatch};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
-use tracing_subscriber::fmt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, filter};
 
 use crate::config::telemetry::TelemetryConfig;
+use about::About;
+use dump::Dumps;
+use layers::{BoxedLayer, add_console, file_layer, our_spans, parse_filter, stderr_layer};
 use outlet::Outlet;
 use recorder::history::{self, Lately};
 use recorder::window::{Window, WindowError};
 use report::PhaseReport;
 pub use report::Report;
-
-/// The beginning of the target of every span and event of ours.
-const OURS: &str = "torc_server";
-
-type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Why telemetry could not start; each is one line for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +93,9 @@ pub enum TelemetryError {
         /// What the system says.
         source: io::Error,
     },
+    /// Traces cannot be exported as configured.
+    #[error("cannot export traces: {0}")]
+    Otlp(String),
     /// This process has a subscriber already.
     #[error("telemetry was started twice in one process")]
     Twice,
@@ -104,8 +120,9 @@ struct Shared {
     /// thread may run under a scoped subscriber of its own.
     dispatch: Dispatch,
     outlets: Vec<Outlet>,
-    dump_dir: PathBuf,
+    dumps: Dumps,
     started: Instant,
+    about: OnceLock<About>,
 }
 
 /// Installs the subscriber of the whole process.
@@ -120,10 +137,12 @@ struct Shared {
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     parse_filter(&config.filter)?;
     let mut layers: Vec<BoxedLayer> = Vec::new();
-    // The first layer is the first to hear of a span's end, so what the others do then
-    // is not measured.
     if config.timing {
+        // The first layer is the first to hear of a span's end, so what the others do then
+        // is not measured.
         layers.push(timing::layer().with_filter(our_spans()).boxed());
+    } else {
+        recorder::turn_off();
     }
     let (stderr, guard) = Outlet::stderr();
     let mut guards = vec![guard];
@@ -151,6 +170,10 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         outlets.push(outlet);
         guards.push(guard);
     }
+    if let Some((outlet, guard)) = slow_log(config)? {
+        outlets.push(outlet);
+        guards.push(guard);
+    }
     if config.timing_lines {
         let filter = parse_filter(&config.filter)?.and(our_spans());
         layers.push(lines::CloseLines::new(sinks).with_filter(filter).boxed());
@@ -161,25 +184,24 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         .with(layers)
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
-    match console {
-        Some(Ok(address)) => {
-            tracing::info!(%address, "tokio-console can connect");
-            if !address.ip().to_canonical().is_loopback() {
-                tracing::warn!(
-                    "tokio-console has no password: whoever reaches {address} can watch this \
-                     server; --console-bind 127.0.0.1:6669 keeps it on this machine"
-                );
-            }
-        }
-        Some(Err(trouble)) => tracing::warn!("{trouble}"),
-        None => {}
+    say_where_the_console_is(console);
+    let dispatch = dispatcher::get_default(Dispatch::clone);
+    if let Some(otlp) = &config.otlp {
+        tracing::info!(url = %otlp.url, protocol = ?otlp.protocol, "traces are exported");
+        otlp::start(otlp.clone(), dispatch.clone()).map_err(TelemetryError::Otlp)?;
     }
     let handle = TelemetryHandle(Arc::new(Shared {
-        dispatch: dispatcher::get_default(Dispatch::clone),
+        dispatch,
         outlets,
-        dump_dir: config.dump_dir.clone(),
+        dumps: Dumps {
+            dir: config.dump_dir.clone(),
+            max_total_size: config.dump_max_total_size,
+        },
         started: Instant::now(),
+        about: OnceLock::new(),
     }));
+    flight::limit(config.flight_recorder);
+    watch::install(&handle);
     Ok(Telemetry { handle, guards })
 }
 
@@ -191,9 +213,10 @@ impl Telemetry {
 
     /// Says what was lost, then writes the last lines and ends the threads that do.
     ///
-    /// Call it last, after the runtime has ended. Takes at most a second for standard
-    /// error and another for the file, when nothing takes their lines.
+    /// Call it last, after the runtime has ended. Takes at most two seconds for traces, a
+    /// second for standard error and another for the file, when nothing takes them.
     pub fn shutdown(self) {
+        otlp::stop();
         let dropped = self.handle.dropped_log_lines();
         if dropped > 0 {
             tracing::warn!(dropped, "log lines were lost");
@@ -209,8 +232,12 @@ impl TelemetryHandle {
         Self(Arc::new(Shared {
             dispatch: Dispatch::none(),
             outlets: Vec::new(),
-            dump_dir: PathBuf::from("."),
+            dumps: Dumps {
+                dir: PathBuf::from("."),
+                max_total_size: u64::MAX,
+            },
             started: Instant::now(),
+            about: OnceLock::new(),
         }))
     }
 
@@ -257,25 +284,15 @@ impl TelemetryHandle {
             phases: PhaseReport::of(lately, board::report(), buckets),
             dropped_log_lines: self.dropped_log_lines(),
             recorder_bytes: history::bytes(),
+            otlp: otlp::report(),
+            flight_bytes: flight::bytes(),
+            about: self.about().clone(),
         }
     }
 
     /// The report as aligned tables. Blocks like [`Self::report`].
     pub fn report_text(&self) -> String {
         self.report().to_string()
-    }
-
-    /// Writes the report, as a table and as JSON, to two new files in the dump
-    /// directory and returns the table's path. Blocks. The 20 newest are kept.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be written.
-    pub fn dump(&self) -> io::Result<PathBuf> {
-        let report = self
-            .report_with_buckets("start")
-            .map_err(io::Error::other)?;
-        dump::write(&self.0.dump_dir, &report)
     }
 
     /// Lines that standard error or the log file did not get: the queue was full, or the
@@ -310,6 +327,7 @@ impl TelemetryHandle {
                 // only mean that this minute is gathered with the next.
                 let _ = task::spawn_blocking("timing-gather", move || {
                     timing::gather(&handle.0.dispatch);
+                    flight::expire();
                 })
                 .await;
             }
@@ -317,114 +335,29 @@ impl TelemetryHandle {
     }
 }
 
-fn stderr_layer(
-    config: &TelemetryConfig,
-    outlet: Outlet,
-    ansi: bool,
-) -> Result<BoxedLayer, TelemetryError> {
-    Ok(fmt::layer()
-        .with_writer(outlet)
-        .with_ansi(ansi)
-        .with_target(true)
-        .with_thread_ids(true)
-        .with_line_number(true)
-        .with_filter(parse_filter(&config.filter)?)
-        .boxed())
-}
-
-fn file_layer(
-    config: &TelemetryConfig,
-    json: bool,
-    outlet: Outlet,
-) -> Result<BoxedLayer, TelemetryError> {
-    let layer = fmt::layer()
-        .with_writer(outlet)
-        .with_ansi(false)
-        .with_target(true)
-        .with_thread_ids(true)
-        .with_line_number(true);
-    let filter = parse_filter(&config.filter)?;
-    Ok(if json {
-        layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_filter(filter)
-            .boxed()
-    } else {
-        layer.with_filter(filter).boxed()
-    })
-}
-
-/// Reads a filter in the syntax of `RUST_LOG`, and keeps tokio's internals out of it:
-/// they are for the console, and at trace level they would drown everything.
-fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
-    let error = |reason: String| TelemetryError::Filter {
-        filter: text.to_owned(),
-        reason,
-    };
-    if let Some(level) = misspelt_level(text) {
-        return Err(error(format!("did you mean `{level}`?")));
-    }
-    let mut filter = EnvFilter::builder()
-        .parse(text)
-        .map_err(|cause| error(cause.to_string()))?;
-    for quiet in ["tokio=off", "runtime=off"] {
-        let directive = quiet
-            .parse()
-            .map_err(|cause: filter::ParseError| error(cause.to_string()))?;
-        filter = filter.add_directive(directive);
-    }
-    Ok(filter)
-}
-
-/// A lone word that is nearly a level, or begins with one (`warning`). The filter's
-/// syntax would take it for the name of a crate, and the log would stay empty without a
-/// word of why.
-fn misspelt_level(text: &str) -> Option<&'static str> {
-    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    text.split(',').map(str::trim).find_map(|word| {
-        let word = word.to_ascii_lowercase();
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
-        if !plain || LEVELS.contains(&word.as_str()) {
-            return None;
+/// Says where tokio-console may connect, or why it may not.
+fn say_where_the_console_is(console: Option<Result<SocketAddr, String>>) {
+    match console {
+        Some(Ok(address)) => {
+            tracing::info!(%address, "tokio-console can connect");
+            if !address.ip().to_canonical().is_loopback() {
+                tracing::warn!(
+                    "tokio-console has no password: whoever reaches {address} can watch this \
+                     server; --console-bind 127.0.0.1:6669 keeps it on this machine"
+                );
+            }
         }
-        LEVELS.into_iter().find(|level| {
-            strsim::damerau_levenshtein(level, &word) <= 2
-                || (*level != "off" && word.starts_with(level))
-        })
-    })
+        Some(Err(trouble)) => tracing::warn!("{trouble}"),
+        None => {}
+    }
 }
 
-fn our_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    filter_fn(|meta| meta.is_span() && meta.target().starts_with(OURS))
-}
-
-/// Adds the console's layer, if it is wanted; returns where it listens, or a sentence
-/// about why it does not.
-#[cfg(tokio_unstable)]
-fn add_console(
+/// Starts the slow-operation log; its file lies in the log directory, if there is one.
+fn slow_log(
     config: &TelemetryConfig,
-    layers: &mut Vec<BoxedLayer>,
-) -> Option<Result<SocketAddr, String>> {
-    let added = console::layer(config.console?).map(|(layer, address)| {
-        layers.push(layer);
-        address
-    });
-    Some(added)
-}
-
-#[cfg(not(tokio_unstable))]
-fn add_console(
-    config: &TelemetryConfig,
-    _layers: &mut Vec<BoxedLayer>,
-) -> Option<Result<SocketAddr, String>> {
-    config.console.map(|_| {
-        Err(
-            "tokio-console is off: this build lacks task names. Build with \
-             RUSTFLAGS=\"--cfg tokio_unstable\" to switch it on, or say --no-console"
-                .to_owned(),
-        )
+) -> Result<Option<(Outlet, outlet::OutletGuard)>, TelemetryError> {
+    slow::open(config.slow.clone(), config.file.as_ref()).map_err(|source| {
+        let dir = config.dump_dir.clone();
+        TelemetryError::LogDir { dir, source }
     })
 }

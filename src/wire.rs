@@ -18,6 +18,7 @@ pub mod status;
 pub mod system;
 pub mod units;
 pub mod user_data;
+pub mod vitals;
 pub mod workflow_config;
 pub mod workflows;
 

@@ -55,6 +55,9 @@ pub struct Common {
     /// What our server logs
     #[arg(long, global = true, value_enum, default_value_t = Log::Info)]
     pub log: Log,
+    /// Export this share of requests as traces, from 0 to 1, to a collector in this program
+    #[arg(long, global = true, value_name = "SHARE")]
+    pub otlp: Option<f64>,
     /// One more argument for the server, may be repeated
     #[arg(long, global = true, value_name = "ARG", allow_hyphen_values = true)]
     pub server_arg: Vec<String>,

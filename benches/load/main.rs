@@ -16,6 +16,7 @@
 
 mod api;
 mod args;
+mod collector;
 mod console;
 mod flow;
 mod http;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use self::args::{Args, Scenario};
+use self::collector::Collector;
 use self::report::Report;
 use self::scenario::Run;
 use self::server::Server;
@@ -89,11 +91,20 @@ fn measure(args: &Args) -> Outcome<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let server = Server::start(&args.common)?;
+    let mut flags = args.common.clone();
+    let collector = args.common.otlp.map(|_| Collector::start()).transpose()?;
+    if let (Some(collector), Some(share)) = (&collector, args.common.otlp) {
+        flags.server_arg.extend(collector.flags(share));
+    }
+    let server = Server::start(&flags)?;
     match runtime.block_on(under_load(args, &server)) {
         Ok(mut report) => {
+            // It exports to its end.
             server.finish(&mut report)?;
-            Ok(report)
+            match collector {
+                Some(collector) => collector.noted(report),
+                None => Ok(report),
+            }
         }
         Err(error) => Err(format!("{error}{}", server.last_words()).into()),
     }

@@ -150,6 +150,7 @@ fn values(runs: &Runs, key: &Key) -> Vec<f64> {
 fn result(target: &Target, ours: &[f64], against: Option<&[f64]>) -> Option<Result> {
     let relate = |ours: f64, theirs: f64| match target.unit {
         Unit::PercentMore => (ours / theirs - 1.0) * 100.0,
+        Unit::MbMore => ours - theirs,
         Unit::PercentLost => (1.0 - ours / theirs) * 100.0,
         Unit::PercentKept => ours / theirs * 100.0,
         // A ratio says how many times better, whichever way better is.

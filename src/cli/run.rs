@@ -57,6 +57,10 @@ pub struct RunArgs {
     /// Run jobs with these labels; without any, jobs without labels
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub label: Vec<String>,
+    /// Begin a trace for this share of the claims, 0 to 1: it holds the claim, start and
+    /// end of its jobs, on a server that exports traces (torc-server run --otlp)
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, hide_default_value = true)]
+    pub trace_sample: f64,
     /// Exit with 1 unless all jobs of the workflow were completed
     #[arg(long)]
     pub fail_on_job_failure: bool,
@@ -76,6 +80,13 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
         _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }
 
@@ -154,6 +165,7 @@ pub async fn run(context: &Context, mut args: RunArgs) -> Result<(), Failure> {
         num_gpus: args.num_gpus,
         time_limit: args.time_limit,
         labels: args.label.clone(),
+        trace_sample: args.trace_sample,
         progress: if args.quiet {
             Progress::Quiet
         } else {

@@ -106,7 +106,7 @@ impl Client {
         Ok(bytes)
     }
 
-    fn debug(&self, method: Method, page: &str) -> Call {
+    pub(super) fn debug(&self, method: Method, page: &str) -> Call {
         let url = format!("{}/debug{page}", root(&self.base));
         let through = match &self.proxy {
             Some(proxy) => format!(" through the proxy {proxy}"),

@@ -4,8 +4,12 @@ use std::env::VarError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+use super::otlp::{OtlpArgs, OtlpConfig, OtlpConfigError};
+use super::slow::{FlightSize, SlowRule, SlowRules};
 
 /// The address of tokio-console's own default.
 const CONSOLE_BIND: &str = "127.0.0.1:6669";
@@ -56,10 +60,38 @@ pub struct TelemetryArgs {
     #[arg(long, value_name = "ADDR", env = "TOKIO_CONSOLE_BIND", default_value = CONSOLE_BIND, value_parser = parse_address)]
     pub console_bind: SocketAddr,
 
-    /// Record how long each instrumented function takes (SIGUSR1 or /debug/timings
-    /// show it). TORC_TIMING_ENABLED=1 with RUST_LOG=debug logs each call as well.
+    /// Record how long requests, writes, statements and instrumented functions take
+    /// (SIGUSR1 or /debug/timings show it). TORC_TIMING_ENABLED=1 with RUST_LOG=debug logs
+    /// each call as well.
     #[arg(long, value_name = "ON|OFF", value_enum, default_value_t = Switch::On)]
     pub timing: Switch,
+
+    /// Traces to a collector.
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
+    /// Keep the requests and batches of the last 30 s in memory, at most so many bytes
+    /// of them, for /debug/trace and for dumps; `off` keeps none.
+    #[arg(long, value_name = "SIZE|off", default_value = "64M")]
+    pub flight_recorder: FlightSize,
+
+    /// What counts as slow, for the slow-operation log: a time for all, NAME=TIME for a
+    /// route or a command, as in `250ms,complete_job=50ms,GET /jobs=2s`. `off` is never.
+    /// [default: 1s]
+    #[arg(
+        long,
+        value_name = "TIME|NAME=TIME",
+        env = "TORC_SLOW",
+        value_delimiter = ','
+    )]
+    pub slow: Vec<SlowRule>,
+
+    /// Keep all dumps together below this size, deleting the oldest.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    pub dump_max_total_size: ByteSize,
+    /// Log which task keeps a worker thread to itself for longer than this, as in 500ms
+    /// or 2s: all others wait meanwhile.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_stall)]
+    pub stall_threshold: Duration,
 }
 
 /// `on` or `off`.
@@ -113,6 +145,26 @@ impl FromStr for ByteSize {
     }
 }
 
+/// The shortest stall that ten looks a second can tell from an accident of timing, and
+/// the longest that makes sense.
+const STALLS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_secs(3600);
+
+fn parse_stall(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number = digits.parse::<u64>().ok();
+    let time = match &text[digits.len()..] {
+        "ms" => number.map(Duration::from_millis),
+        "s" | "" => number.map(Duration::from_secs),
+        "m" | "min" => number
+            .and_then(|number| number.checked_mul(60))
+            .map(Duration::from_secs),
+        _ => None,
+    };
+    time.filter(|time| STALLS.contains(time))
+        .ok_or_else(|| "a time from 200ms to 60m, such as 500ms, 1s or 2m".to_owned())
+}
+
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let complaint = |why: String| format!("{why}: expected HOST:PORT, such as {CONSOLE_BIND}");
     text.to_socket_addrs()
@@ -137,6 +189,16 @@ pub struct TelemetryConfig {
     pub console: Option<SocketAddr>,
     /// The directory of the timing dumps.
     pub dump_dir: PathBuf,
+    /// Where traces are exported to; none for nowhere.
+    pub otlp: Option<OtlpConfig>,
+    /// The most bytes of all dumps together.
+    pub dump_max_total_size: u64,
+    /// The most bytes that the flight recorder holds; 0 switches it off.
+    pub flight_recorder: u64,
+    /// What counts as slow.
+    pub slow: SlowRules,
+    /// From when on a task that keeps a worker thread is logged.
+    pub stall_threshold: Duration,
 }
 
 /// The rolling log file.
@@ -167,6 +229,9 @@ pub enum TelemetryConfigError {
         /// What it holds.
         value: String,
     },
+    /// About the export of traces.
+    #[error(transparent)]
+    Otlp(#[from] OtlpConfigError),
     /// The value is not text.
     #[error("{name} is not valid UTF-8")]
     NotText {
@@ -217,6 +282,7 @@ impl TelemetryConfig {
         };
         let log_dir = args.log_dir.filter(|dir| !dir.as_os_str().is_empty());
         Ok(Self {
+            otlp: OtlpConfig::new(&args.otlp)?,
             filter: rust_log
                 .filter(said)
                 .or(args.log_level.filter(said))
@@ -232,6 +298,10 @@ impl TelemetryConfig {
                 max_total_size: args.log_max_total_size.0,
             }),
             console: (!args.no_console).then_some(args.console_bind),
+            dump_max_total_size: args.dump_max_total_size.0,
+            flight_recorder: args.flight_recorder.0,
+            slow: SlowRules::new(args.slow),
+            stall_threshold: args.stall_threshold,
         })
     }
 
@@ -257,6 +327,11 @@ impl Default for TelemetryConfig {
             file: None,
             console: None,
             dump_dir: PathBuf::from("."),
+            otlp: None,
+            dump_max_total_size: 1 << 30,
+            flight_recorder: 64 << 20,
+            slow: SlowRules::default(),
+            stall_threshold: Duration::from_secs(1),
         }
     }
 }
@@ -298,6 +373,17 @@ mod tests {
         }
         for text in ["", "M", "1.5G", "-1", "1X", "99999999T"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stall_has_a_length() {
+        let of = |text: &str| parse_stall(text).ok();
+        assert_eq!(of("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!((of("2"), of("2s")), (of("2000ms"), of("2000ms")));
+        assert_eq!(of("60m"), Some(Duration::from_secs(3600)));
+        for wrong in ["", "s", "0", "199ms", "61m", "1h", "1.5s", "-1s", "\u{e9}"] {
+            assert!(of(wrong).is_none(), "{wrong}");
         }
     }
 

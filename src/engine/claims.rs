@@ -1,6 +1,7 @@
 //! Claims: a worker takes ready jobs, which become pending.
 
 use std::cmp::Reverse;
+use std::time::Instant;
 
 use super::fit::{Offer, Pack};
 use super::job_runs::state_of;
@@ -10,6 +11,7 @@ use crate::store::jobs::{self as rows, JobRow};
 use crate::store::ready::{self, Group, NeedsRow};
 use crate::store::workflows::WorkflowState;
 use crate::store::{Command, Effects, WriteTx, job_links};
+use crate::telemetry::phase;
 use crate::wire::JobStatus;
 use crate::wire::claims::{
     ClaimNextQuery, ClaimResponse, ComputeNodesResources, GetReadyJobRequirementsResponse,
@@ -141,6 +143,14 @@ fn answer(jobs: Vec<JobModel>) -> ClaimResponse {
     ClaimResponse {
         jobs: Some(jobs),
         reason: None,
+    }
+}
+
+/// Records how long a claim took that found nothing: many of them are workers that ask
+/// for what is not there.
+fn note_empty(answer: &ClaimResponse, asked: Instant) {
+    if answer.jobs.as_ref().is_none_or(Vec::is_empty) {
+        phase::task("claim.empty", asked.elapsed());
     }
 }
 
@@ -314,13 +324,14 @@ impl Engine {
         let limit = query.limit.unwrap_or(10);
         check_limit(limit)?;
         let labels = labels::parse_list(query.labels.as_deref().unwrap_or(""));
-        self.submit(ClaimNextJobs(Claim {
+        let asked = Instant::now();
+        let answer = self.submit(ClaimNextJobs(Claim {
             workflow_id,
             limit,
             labels,
             key,
-        }))
-        .await
+        }));
+        answer.await.inspect(|answer| note_empty(answer, asked))
     }
 
     /// Claims ready jobs that fit on what a worker offers.
@@ -337,7 +348,8 @@ impl Engine {
         strict_scheduler_match: bool,
         key: Option<String>,
     ) -> Result<ClaimResponse, EngineError> {
-        self.submit(ClaimJobsBasedOnResources {
+        let asked = Instant::now();
+        let answer = self.submit(ClaimJobsBasedOnResources {
             claim: Claim {
                 workflow_id,
                 limit: limit.min(MAX_LIMIT),
@@ -346,8 +358,8 @@ impl Engine {
             },
             resources,
             strict_scheduler_match,
-        })
-        .await
+        });
+        answer.await.inspect(|answer| note_empty(answer, asked))
     }
 
     /// What all ready jobs of a workflow need together.

@@ -67,6 +67,11 @@ impl Broadcaster {
         }
     }
 
+    /// Who listens now.
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// A new listener; it hears what is sent from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Encoded>> {
         self.sender.subscribe()

@@ -88,6 +88,21 @@ fn by_status(counts: &Counts) -> JobStatusCounts {
 }
 
 impl Engine {
+    /// How many jobs of all workflows are in each status.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn count_jobs(&self) -> Result<Vec<(&'static str, u64)>, EngineError> {
+        let conn = self.read("count_jobs").await?;
+        let counts = rows::counts_of_all(&conn).await?;
+        let named = JobStatus::ALL.into_iter().zip(counts);
+        Ok(named
+            .map(|(status, count)| (status.as_str(), u64::try_from(count).unwrap_or(0)))
+            .collect())
+    }
+
     /// Counts, times and nodes of a workflow.
     ///
     /// # Errors

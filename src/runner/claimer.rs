@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::account::{Needs, Request, memory_bytes};
 use super::machine::GIB;
-use crate::client::{Client, ClientError, IdempotencyKey, RetryPolicy};
+use crate::client::{Client, ClientError, IdempotencyKey, RetryPolicy, Trace};
 use crate::wire::claims::{
     ClaimByResourcesQuery, ClaimNextQuery, ClaimResponse, ComputeNodesResources,
 };
@@ -19,6 +19,8 @@ use crate::wire::{JobId, WorkflowId};
 pub(super) struct ClaimedJob {
     pub(super) job: JobModel,
     pub(super) needs: Needs,
+    /// That of its claim, if it was sampled: starting and ending it belong there too.
+    pub(super) trace: Option<Trace>,
 }
 
 impl ClaimedJob {
@@ -44,6 +46,8 @@ pub(super) struct Claimer {
     pub(super) retry: RetryPolicy,
     /// Requirements by id; a run sees few different ones.
     pub(super) known: Mutex<HashMap<i64, Needs>>,
+    /// The share of claims that begin a trace.
+    pub(super) trace_sample: f64,
 }
 
 impl Claimer {
@@ -55,9 +59,11 @@ impl Claimer {
         time_left: Option<Duration>,
     ) -> Result<Claimed, ClientError> {
         let key = IdempotencyKey::fresh();
+        let trace = Trace::sampled(self.trace_sample);
+        let client = self.client.in_trace(trace);
         let answer = self
             .retry
-            .run(|| self.ask(request, time_left, &key))
+            .run(|| self.ask(&client, request, time_left, &key))
             .await?;
         let jobs = answer.jobs.unwrap_or_default();
         let more = match request {
@@ -71,7 +77,7 @@ impl Claimer {
                 Request::Next { .. } => Needs::default(),
                 Request::Fitting { .. } => self.needs(&job).await,
             };
-            claimed.push(ClaimedJob { job, needs });
+            claimed.push(ClaimedJob { job, needs, trace });
         }
         Ok(Claimed {
             jobs: claimed,
@@ -81,6 +87,7 @@ impl Claimer {
 
     async fn ask(
         &self,
+        client: &Client,
         request: Request,
         time_left: Option<Duration>,
         key: &IdempotencyKey,
@@ -92,7 +99,7 @@ impl Claimer {
                     limit: Some(limit as i64),
                     labels: labels.map(|labels| labels.join(",")),
                 };
-                self.client
+                client
                     .claim_next_jobs(self.workflow_id, &query, Some(key))
                     .await
             }
@@ -107,7 +114,7 @@ impl Claimer {
                     ..ComputeNodesResources::default()
                 };
                 let query = ClaimByResourcesQuery::default();
-                self.client
+                client
                     .claim_jobs_based_on_resources(
                         self.workflow_id,
                         offer.cpus,

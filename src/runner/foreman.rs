@@ -15,13 +15,12 @@ use super::gpus::Gpus;
 use super::job_process::{self, JobEnd, Shop};
 use super::new_run::OldRun;
 use super::progress::{Display, Extent};
-use super::reporter::{self, Report};
+use super::reporter::{self, Report, ToReport};
 use super::signals::Signals;
 use super::verdict::Order;
 use super::{Ending, Progress, RunOutcome, RunnerError, wakeup};
 use crate::client::ClientError;
 use crate::telemetry::task;
-use crate::wire::jobs::JobCompletionEntry;
 use crate::wire::workflows::{IsCompleteResponse, WorkflowModel, WorkflowStatusResponse};
 use crate::wire::{JobId, RunId};
 
@@ -111,7 +110,7 @@ pub(super) struct Foreman {
     news: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
     /// Endings on their way to the reporter; closed by [`MOST_UNREPORTED`], not by its type.
-    pub(super) endings: mpsc::UnboundedSender<JobCompletionEntry>,
+    pub(super) endings: mpsc::UnboundedSender<ToReport>,
     reports: mpsc::UnboundedReceiver<Report>,
     pub(super) unreported: usize,
     poll_at: Instant,
@@ -231,7 +230,7 @@ impl Foreman {
             self.at_work.insert(claimed.id(), shop.run_id);
             let mut orders = self.orders.subscribe();
             task::spawn("runner: job", async move {
-                let end = job_process::run(&claimed.job, &gpus, &shop, &mut orders).await;
+                let end = job_process::run(&claimed, &gpus, &shop, &mut orders).await;
                 let held = Held {
                     claimed: Box::new(claimed),
                     run_id: shop.run_id,

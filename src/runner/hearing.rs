@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::claimer::{Claimed, ClaimedJob};
 use super::foreman::{Foreman, Held, News};
 use super::job_process::JobEnd;
-use super::reporter::{Report, says_already_complete, says_other_run};
+use super::reporter::{Report, ToReport, says_already_complete, says_other_run};
 use super::verdict::Order;
 use super::wakeup::Wake;
 use super::{Ending, RunnerError};
@@ -99,7 +99,11 @@ impl Foreman {
                 self.pace.ended(now, self.terms.account.most_ahead());
                 self.unreported += 1;
                 // The reporter lives as long as this sender.
-                let _ = self.endings.send(*entry);
+                let trace = claimed.trace;
+                let _ = self.endings.send(ToReport {
+                    entry: *entry,
+                    trace,
+                });
             }
             JobEnd::Unstarted => self.give_back.push(id),
             JobEnd::OtherRun if self.is_stopping() => self.give_back.push(id),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::RunnerError;
+use super::claimer::ClaimedJob;
 use super::group::Group;
 use super::launch::{NotStarted, launch};
 use super::outputs::Outputs;
@@ -66,22 +67,20 @@ pub(super) enum JobEnd {
 
 /// Runs a claimed job, on these GPUs.
 pub(super) async fn run(
-    job: &JobModel,
+    claimed: &ClaimedJob,
     gpus: &[String],
     shop: &Shop,
     orders: &mut watch::Receiver<Order>,
 ) -> JobEnd {
-    let id = job.id.unwrap_or_default();
+    let (job, id) = (&claimed.job, claimed.id());
     if *orders.borrow() != Order::Run {
         return JobEnd::Unstarted;
     }
     // The key makes it safe to ask again when the answer was lost: "this node has
     // started it already" then counts as success.
     let key = IdempotencyKey::fresh();
-    let start = || {
-        shop.client
-            .start_job(id, shop.run_id, shop.compute_node_id, Some(&key))
-    };
+    let client = shop.client.in_trace(claimed.trace);
+    let start = || client.start_job(id, shop.run_id, shop.compute_node_id, Some(&key));
     let started = tokio::select! {
         started = shop.retry.run(start) => started,
         // Whether it was started or not: giving it back makes up for both.
@@ -99,7 +98,7 @@ pub(super) async fn run(
 
     let stdio = shop.stdio.of(shop.workflow_id, &job, shop.run_id);
     let begin = Instant::now();
-    let (code, order) = match launch(&job, gpus, shop, &stdio) {
+    let (code, order) = match launch(&job, gpus, claimed.trace, shop, &stdio) {
         Ok(child) => wait(child, orders).await,
         Err(NotStarted::Job(error, code)) => {
             tracing::warn!(job.id = id, %error, "a job could not be started");

@@ -10,6 +10,7 @@ use super::gpus::NAMES;
 use super::job_process::Shop;
 use super::stdio::JobStdio;
 use super::verdict;
+use crate::client::Trace;
 use crate::wire::jobs::JobModel;
 
 /// Why a job's process was not started.
@@ -37,6 +38,7 @@ fn command_line(job: &JobModel) -> String {
 pub(super) fn launch(
     job: &JobModel,
     gpus: &[String],
+    trace: Option<Trace>,
     shop: &Shop,
     stdio: &JobStdio,
 ) -> Result<Child, NotStarted> {
@@ -63,6 +65,10 @@ pub(super) fn launch(
         .env("TORC_JOB_ID", job.id.unwrap_or_default().to_string())
         .env("TORC_JOB_NAME", &job.name)
         .env("TORC_ATTEMPT_ID", job.attempt_id.unwrap_or(1).to_string());
+    if let Some(trace) = trace {
+        // What programs that trace themselves look for.
+        command.env("TRACEPARENT", trace.header());
+    }
     if !gpus.is_empty() {
         let gpus = gpus.join(",");
         command.envs(NAMES.map(|name| (name, &gpus)));

@@ -31,6 +31,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Bodies {
     units: Arc<Semaphore>,
+    all: usize,
     largest: usize,
 }
 
@@ -41,8 +42,19 @@ impl Bodies {
         Self {
             // Not in tokio-console: nobody ever waits for it.
             units: resource::unseen(|| Arc::new(Semaphore::new(units))),
+            all: units * UNIT,
             largest,
         }
+    }
+
+    /// Bytes that there are.
+    pub fn all(&self) -> usize {
+        self.all
+    }
+
+    /// Bytes that are taken now.
+    pub fn taken(&self) -> usize {
+        self.all - self.units.available_permits() * UNIT
     }
 }
 

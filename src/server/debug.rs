@@ -5,7 +5,22 @@
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
 
+mod asked;
+mod charts;
+mod exemplars;
+mod fault;
+mod format;
+mod index;
+pub mod metrics;
+mod profile;
+mod requests;
+mod runtime;
+mod slow;
+mod statements;
+mod tasks;
 mod timings;
+mod trace;
+mod web;
 mod writer;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +32,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
 use crate::engine::Engine;
+use crate::shutdown::Shutdown;
 use crate::telemetry::TelemetryHandle;
 
 /// What proxies add to say for whom they ask.
@@ -31,11 +47,29 @@ const ADDED_BY_PROXIES: [HeaderName; 4] = [
 type Telemetry = Option<TelemetryHandle>;
 
 /// The routes of the debug pages.
-pub fn routes(telemetry: Telemetry) -> Router<Engine> {
+pub fn routes(
+    telemetry: Telemetry,
+    shutdown: Shutdown,
+    sources: metrics::Sources,
+) -> Router<Engine> {
+    let metrics = metrics::routes(telemetry.clone(), sources);
     Router::new()
+        .merge(charts::routes())
+        .merge(exemplars::routes())
+        .merge(fault::routes())
+        .merge(index::routes())
+        .merge(profile::routes())
+        .merge(requests::routes(shutdown.clone()))
+        .merge(runtime::routes())
+        .merge(slow::routes())
+        .merge(tasks::routes())
         .merge(timings::routes())
+        .merge(trace::routes(shutdown))
         .merge(writer::routes())
-        .with_state(telemetry)
+        .with_state(telemetry.clone())
+        .merge(metrics)
+        .merge(statements::routes(telemetry))
+        .merge(web::routes())
         .route_layer(middleware::from_fn(only_from_here))
 }
 

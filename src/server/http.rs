@@ -16,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
+use super::stalled::Stalled;
 use crate::shutdown::Shutdown;
 use crate::telemetry::task;
 
@@ -29,8 +30,12 @@ const BREATHER: Duration = Duration::from_millis(50);
 /// would meet a connection that is being closed.
 const HEAD: Duration = Duration::from_secs(300);
 
-/// Serves until the stop begins, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+/// How long a client may leave untaken what it is sent, unless configured otherwise.
+pub const WRITE: Duration = Duration::from_secs(60);
+
+/// Serves until the stop begins, then lets open requests finish. A client that leaves an
+/// answer untaken for as long as `write` is cut off.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, write: Duration) {
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -38,7 +43,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
             () = shutdown.begun() => break,
         };
         match accepted {
-            Ok((stream, peer)) => connect(stream, peer, router.clone(), &graceful),
+            Ok((stream, peer)) => {
+                let stream = Stalled::new(stream, write);
+                connect(stream, peer, router.clone(), &graceful);
+            }
             // Gone before it was accepted: its problem, not ours.
             Err(error)
                 if matches!(
@@ -61,9 +69,14 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     }
 }
 
-fn connect(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown) {
+fn connect(
+    stream: Stalled<TcpStream>,
+    peer: SocketAddr,
+    router: Router,
+    graceful: &GracefulShutdown,
+) {
     // Answers are small and clients wait for them.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.get_ref().set_nodelay(true);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))

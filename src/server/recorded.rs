@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::telemetry::request::{self, Asked};
+use crate::telemetry::request::{self, Asked, Parent};
 use crate::wire::BASE_PATH;
 
 /// The header of W3C Trace Context.
@@ -30,7 +30,7 @@ pub async fn recorded(request: Request, next: Next) -> Response {
     let asked = Asked {
         route,
         path: request.uri().path().into(),
-        trace_id: trace_id(request.headers()),
+        parent: parent(request.headers()),
     };
     request::record(asked, next.run(request), |response| {
         response.status().as_u16()
@@ -70,16 +70,27 @@ fn is_standard(method: &Method) -> bool {
     .contains(method)
 }
 
-/// The id of the trace that the caller names: `00-<32 hex digits>-<16>-<2>`.
-fn trace_id(headers: &HeaderMap) -> Option<u128> {
+/// What the caller says of its trace: `00-<trace, 32 hex digits>-<span, 16>-<flags, 2>`
+/// (W3C Trace Context, 3.2).
+fn parent(headers: &HeaderMap) -> Option<Parent> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?;
     let mut parts = text.split('-');
-    let (version, id) = (parts.next()?, parts.next()?);
-    let whole = parts.next().is_some_and(|parent| parent.len() == 16);
-    if version.len() != 2 || version == "ff" || id.len() != 32 || !whole {
-        return None;
-    }
-    u128::from_str_radix(id, 16).ok().filter(|id| *id != 0)
+    let mut digits = |count: usize| {
+        let part = parts.next()?;
+        let hex = part.len() == count && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hex.then_some(part)
+    };
+    let version = digits(2)?;
+    let trace_id = u128::from_str_radix(digits(32)?, 16).ok()?;
+    let span_id = u64::from_str_radix(digits(16)?, 16).ok()?;
+    let flags = u8::from_str_radix(digits(2)?, 16).ok()?;
+    // Later versions may add parts; this one may not.
+    let whole = version != "00" || parts.next().is_none();
+    (version != "ff" && whole && trace_id != 0 && span_id != 0).then_some(Parent {
+        trace_id,
+        span_id,
+        sampled: flags & 1 == 1,
+    })
 }
 
 #[cfg(test)]
@@ -101,20 +112,27 @@ mod tests {
         let of = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, text.parse().unwrap());
-            trace_id(&headers)
+            parent(&headers)
         };
-        let id = "0af7651916cd43dd8448eb211c80319c";
-        let expected = u128::from_str_radix(id, 16).ok();
-        assert_eq!(of(&format!("00-{id}-b7ad6b7169203331-01")), expected);
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        let found = of(&format!("00-{trace}-{span}-01")).unwrap();
+        assert_eq!(found.trace_id, u128::from_str_radix(trace, 16).unwrap());
+        assert_eq!(found.span_id, u64::from_str_radix(span, 16).unwrap());
+        assert!(found.sampled);
+        assert!(!of(&format!("00-{trace}-{span}-00")).unwrap().sampled);
+        assert!(of(&format!("01-{trace}-{span}-01-more")).is_some());
         for wrong in [
-            "",
-            id,
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
-            "00-+af7651916cd43dd8448eb211c80319c-x-01",
+            String::new(),
+            trace.to_owned(),
+            format!("00-{}-{span}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            format!("ff-{trace}-{span}-01"),
+            format!("00-{trace}-{span}-01-more"),
+            format!("00-{}-{span}-01", &trace[1..]),
+            format!("00-+{}-{span}-01", &trace[1..]),
+            format!("00-{trace}-{span}"),
         ] {
-            assert_eq!(of(wrong), None, "{wrong}");
+            assert_eq!(of(&wrong), None, "{wrong}");
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use super::answers::{self, Answers};
 use super::bodies::{self, Bodies};
 use super::recorded::recorded;
 use super::{api, debug, events};
@@ -25,13 +26,22 @@ pub const BULK_BODY_BYTES: usize = 200 << 20;
 /// Bytes of any other request; axum's own default, which the contract inherits.
 const BODY_BYTES: usize = 2 << 20;
 
+/// What requests and answers may take.
+pub struct Bounds {
+    /// Bytes of a bulk request at most.
+    pub bulk_body_bytes: usize,
+    /// The room for large answers.
+    pub answers: Answers,
+}
+
 /// Everything the server answers.
 pub fn router(
     engine: Engine,
     telemetry: Option<TelemetryHandle>,
     shutdown: Shutdown,
-    bulk_body_bytes: usize,
+    bounds: &Bounds,
 ) -> Router {
+    let bulk_body_bytes = bounds.bulk_body_bytes;
     let bulk = Router::new()
         .merge(api::jobs::bulk_routes())
         .merge(api::files::bulk_routes())
@@ -52,16 +62,27 @@ pub fn router(
         .merge(api::user_data::routes())
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
-        .merge(events::routes(shutdown))
+        .merge(events::routes(shutdown.clone()))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
-        .layer(middleware::from_fn_with_state(bodies, bodies::bounded));
+        .layer(middleware::from_fn_with_state(
+            bounds.answers.clone(),
+            answers::bounded,
+        ))
+        .layer(middleware::from_fn_with_state(
+            bodies.clone(),
+            bodies::bounded,
+        ));
+    let sources = debug::metrics::Sources {
+        answers: bounds.answers.clone(),
+        bodies,
+    };
     Router::new()
         .nest(BASE_PATH, api)
         .route("/", get(front))
         .route("/dashboard", get(front))
         .route("/dashboard/", get(front))
-        .merge(debug::routes(telemetry))
+        .merge(debug::routes(telemetry, shutdown, sources))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn(headers))
@@ -71,10 +92,10 @@ pub fn router(
 
 async fn front() -> impl IntoResponse {
     Html(concat!(
-        "<!doctype html><title>torc-server</title><h1>torc-server ",
+        "<!doctype html><title>torc-server</title><link rel=\"icon\" href=\"data:,\"><h1>torc-server ",
         env!("CARGO_PKG_VERSION"),
         "</h1><p>The API is under <code>/torc-service/v1</code>; \
-         <a href=\"/debug/timings?format=text\">/debug/timings</a> shows where its time goes.</p>",
+         <a href=\"/debug/\">/debug/</a> shows where its time goes.</p>",
     ))
 }
 

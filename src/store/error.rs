@@ -76,6 +76,14 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::from(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(
+            error.into(),
+        )))
+    }
+}
+
 impl From<sea_orm::DbErr> for StoreError {
     fn from(error: sea_orm::DbErr) -> Self {
         let text = error.to_string();

@@ -5,12 +5,21 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, Params, Row, Statement, StatementStatus};
 
 use super::StoreError;
 use super::sql::{Sql, timed};
+use super::statements;
+use crate::telemetry::phase;
 
 const TRIGGERS: DbConfig = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+
+/// Records how many rows the last run of a statement went through for want of an index.
+/// SQLite counts them anyway, so an index that is gone shows wherever it is missed.
+fn note_scan(sql: Sql, statement: &Statement<'_>) {
+    let rows = statement.reset_status(StatementStatus::FullscanStep);
+    phase::scanned(sql.id, u64::try_from(rows).unwrap_or(0));
+}
 
 /// The seam between the nouns' SQL and the driver.
 pub struct WriteTx<'c> {
@@ -46,6 +55,7 @@ impl<'c> WriteTx<'c> {
         if self.hurried.load(Ordering::Relaxed) {
             return Err(StoreError::Stopping);
         }
+        statements::note(sql);
         let count = |outcome: &rusqlite::Result<T>| outcome.as_ref().map_or(0, rows);
         timed(sql.id, count, work).map_err(|error| {
             let error = StoreError::from(error);
@@ -63,7 +73,12 @@ impl<'c> WriteTx<'c> {
         self.run(
             sql,
             |changed| *changed as u64,
-            || self.conn.prepare_cached(sql.text)?.execute(params),
+            || {
+                let mut statement = self.conn.prepare_cached(sql.text)?;
+                let changed = statement.execute(params);
+                note_scan(sql, &statement);
+                changed
+            },
         )
     }
 
@@ -82,10 +97,13 @@ impl<'c> WriteTx<'c> {
         self.run(sql, count, || {
             let mut statement = self.conn.prepare_cached(sql.text)?;
             let mut rows = statement.query(params)?;
-            Ok(match rows.next()? {
+            let found = match rows.next()? {
                 Some(row) => Some(read(row)?),
                 None => None,
-            })
+            };
+            drop(rows);
+            note_scan(sql, &statement);
+            Ok(found)
         })
     }
 
@@ -108,6 +126,8 @@ impl<'c> WriteTx<'c> {
             while let Some(row) = rows.next()? {
                 found.push(read(row)?);
             }
+            drop(rows);
+            note_scan(sql, &statement);
             Ok(found)
         })
     }

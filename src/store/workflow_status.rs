@@ -23,6 +23,7 @@ const SCHEDULED: Sql = Sql::new(
 );
 const STATE: &str = "SELECT name, user, is_canceled FROM workflow WHERE id = ?1";
 const COUNTS: &str = "SELECT status, jobs FROM job_status_count WHERE workflow_id = ?1";
+const COUNTS_OF_ALL: &str = "SELECT status, sum(jobs) FROM job_status_count GROUP BY status";
 // julianday keeps about a hundredth of a millisecond, as much as the contract shows.
 const TIMES: &str = "SELECT coalesce(sum(r.exec_time_minutes), 0.0), \
      (max(julianday(r.completion_time)) \
@@ -97,11 +98,25 @@ pub async fn counts(
     conn: &ReadConn,
     workflow_id: i64,
 ) -> Result<[i64; JobStatus::ALL.len()], StoreError> {
+    by_status(conn, statement(conn, COUNTS, workflow_id)).await
+}
+
+/// How many jobs of all workflows are in each status, by code.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn counts_of_all(conn: &ReadConn) -> Result<[i64; JobStatus::ALL.len()], StoreError> {
+    let backend = conn.get_database_backend();
+    by_status(conn, Statement::from_string(backend, COUNTS_OF_ALL)).await
+}
+
+async fn by_status(
+    conn: &ReadConn,
+    statement: Statement,
+) -> Result<[i64; JobStatus::ALL.len()], StoreError> {
     let mut counts = [0; JobStatus::ALL.len()];
-    for row in conn
-        .query_all_raw(statement(conn, COUNTS, workflow_id))
-        .await?
-    {
+    for row in conn.query_all_raw(statement).await? {
         let code: i64 = row.try_get_by_index(0)?;
         if let Some(count) = usize::try_from(code)
             .ok()

@@ -6,6 +6,7 @@
 //! there is no timer and no added latency on an idle server.
 
 mod batch;
+mod locks;
 mod wal;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,11 +75,15 @@ impl Writer {
             interrupt: conn.get_interrupt_handle(),
         });
         let wal = Wal::of(path, mover)?;
+        let database = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("torc-writer".to_owned())
             .spawn({
                 let shared = Arc::clone(&shared);
-                move || run(conn, wal, inbox, &shared, &perform)
+                move || {
+                    locks::watch(&conn, database);
+                    run(conn, wal, inbox, &shared, &perform);
+                }
             })?;
         Ok((Self { queue, shared }, thread))
     }

@@ -1,14 +1,21 @@
 //! The writer's board: who holds the writer now, who waits for it in which order, and how
 //! its log stands. What is on it is true at the moment; times over time are the recorder's.
 
+mod disk;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{LazyLock, Mutex};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::request;
+pub use disk::{
+    CheckpointReport, LockWaitReport, OtherProcess, checkpoint, lock_wait, lock_wait_ended, log,
+    readers, stuck_for,
+};
+use disk::{lock, micros};
 
 /// Waiters that a report lists; the rest it counts.
 const LISTED: usize = 100;
@@ -17,11 +24,6 @@ static TICKETS: AtomicU64 = AtomicU64::new(1);
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static WAITING: LazyLock<Mutex<VecDeque<Waiter>>> = LazyLock::new(Mutex::default);
 static HOLDER: Mutex<Option<Holder>> = Mutex::new(None);
-static LOG: Mutex<Log> = Mutex::new(Log {
-    pages: 0,
-    bytes: 0,
-    last_checkpoint: None,
-});
 
 struct Waiter {
     ticket: u64,
@@ -36,13 +38,6 @@ struct Holder {
     operations: Vec<(&'static str, u64)>,
     now: Option<(&'static str, Option<u64>, Instant)>,
     committing: Option<Instant>,
-}
-
-#[derive(Clone)]
-struct Log {
-    pages: u64,
-    bytes: u64,
-    last_checkpoint: Option<(Instant, Duration, u64)>,
 }
 
 /// A place in the writer's queue.
@@ -108,18 +103,6 @@ pub fn release() {
     *lock(&HOLDER) = None;
 }
 
-/// How large the write-ahead log is.
-pub fn log(pages: u64, bytes: u64) {
-    let mut log = lock(&LOG);
-    log.pages = pages;
-    log.bytes = bytes;
-}
-
-/// The log was moved into the database: so many of its pages are in there now.
-pub fn checkpoint(elapsed: Duration, pages: u64) {
-    lock(&LOG).last_checkpoint = Some((Instant::now(), elapsed, pages));
-}
-
 /// A batch in words: `2 start_job, 1 complete_job`.
 pub fn composition(operations: &[&'static str]) -> String {
     let parts: Vec<String> = grouped(operations)
@@ -139,7 +122,7 @@ pub struct WriterReport {
     pub batch: Option<u64>,
     /// Since when, in microseconds; 0 when it is idle.
     pub held_for_us: f64,
-    /// What it does now: the operation that is carried out, or `commit`.
+    /// What it does now: the operation that is carried out, `begin` or `commit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doing: Option<Doing>,
     /// How many commands wait.
@@ -155,6 +138,9 @@ pub struct WriterReport {
     /// The last time that it was moved into the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_checkpoint: Option<CheckpointReport>,
+    /// The last time that it had to wait for a lock of another process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_wait: Option<LockWaitReport>,
 }
 
 /// A part of the batch that holds the writer.
@@ -169,7 +155,7 @@ pub struct HolderReport {
 /// What the writer does now.
 #[derive(Debug, Clone, Serialize)]
 pub struct Doing {
-    /// The operation, or `commit`.
+    /// The operation, `begin` or `commit`.
     pub operation: String,
     /// The request that it is done for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,17 +174,6 @@ pub struct WaiterReport {
     pub request: Option<u64>,
     /// Since when.
     pub waited_us: f64,
-}
-
-/// One move of the write-ahead log.
-#[derive(Debug, Clone, Serialize)]
-pub struct CheckpointReport {
-    /// How long ago it ended.
-    pub ago_us: f64,
-    /// How long it took.
-    pub took_us: f64,
-    /// Pages of the log that were in the database then.
-    pub pages: u64,
 }
 
 /// What stands on the board.
@@ -220,17 +195,18 @@ pub fn report() -> WriterReport {
             longest.map_or(0.0, |since| micros(since.elapsed())),
         )
     };
-    let log = lock(&LOG).clone();
+    let (log_pages, log_bytes) = disk::log_size();
     let holder = lock(&HOLDER);
     let holder = holder.as_ref();
-    let doing = holder.and_then(|held| {
+    let doing = holder.map(|held| {
+        let begin = ("begin", None, held.since);
         let commit = held.committing.map(|since| ("commit", None, since));
-        let (operation, request, since) = commit.or(held.now)?;
-        Some(Doing {
+        let (operation, request, since) = commit.or(held.now).unwrap_or(begin);
+        Doing {
             operation: operation.to_owned(),
             request,
             for_us: micros(since.elapsed()),
-        })
+        }
     });
     WriterReport {
         held_for_us: holder.map_or(0.0, |held| micros(held.since.elapsed())),
@@ -247,20 +223,11 @@ pub fn report() -> WriterReport {
         queued: depth(),
         longest_wait_us,
         waiters,
-        log_pages: log.pages,
-        log_bytes: log.bytes,
-        last_checkpoint: log
-            .last_checkpoint
-            .map(|(ended, took, pages)| CheckpointReport {
-                ago_us: micros(ended.elapsed()),
-                took_us: micros(took),
-                pages,
-            }),
+        log_pages,
+        log_bytes,
+        last_checkpoint: disk::checkpoint_report(),
+        lock_wait: disk::lock_report(),
     }
-}
-
-fn micros(elapsed: Duration) -> f64 {
-    elapsed.as_secs_f64() * 1e6
 }
 
 /// Counts equal names. A batch has few distinct ones, so a scan beats a map.
@@ -275,10 +242,6 @@ fn grouped(operations: &[&'static str]) -> Vec<(&'static str, u64)> {
     groups
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +251,7 @@ mod tests {
         let first = enter("start_job");
         let second = enter("complete_job");
         hold(7, &["create_jobs", "complete_job", "complete_job"]);
+        assert_eq!(report().doing.unwrap().operation, "begin");
         carry_out("create_jobs", Some(12));
         let writer = report();
         assert_eq!((writer.queued, writer.batch), (2, Some(7)));

@@ -25,7 +25,7 @@ use crate::config::telemetry::{LogFile, LogRotation};
 const FILES_PER_CAP: u64 = 8;
 
 /// The smallest cap that is honoured: below it a file would be a handful of lines.
-const SMALLEST_CAP: u64 = 64 * 1024;
+pub const SMALLEST_CAP: u64 = 64 * 1024;
 
 /// Bytes gathered before they are written; less where a file may not be that long.
 const BUFFER: u64 = 32 * 1024;
@@ -71,6 +71,7 @@ struct Open {
 impl RollingFile {
     fn open(config: LogFile, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let cap = config.max_total_size.max(SMALLEST_CAP);
+        let cap = cap - log_dir::share_of_slow(cap);
         let longest = cap / FILES_PER_CAP;
         let limits = Limits {
             files: config.max_files,

@@ -19,6 +19,14 @@ pub const SUFFIX: &str = "log";
 /// The live file, or a link to it.
 pub const CURRENT: &str = "torc-server.log";
 
+/// The most bytes of both files of the slow-operation log.
+const SLOW: u64 = 32 << 20;
+
+/// How much of the cap of all logs is the slow-operation log's.
+pub fn share_of_slow(cap: u64) -> u64 {
+    (cap / 8).min(SLOW)
+}
+
 /// What may stay beside the live file.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {

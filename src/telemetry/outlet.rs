@@ -70,6 +70,16 @@ impl Outlet {
         Self::open("log-file-writer", FILE_LINES, file, refused, None)
     }
 
+    /// The same for another file, with a thread and a length of the queue of its own.
+    pub fn named(
+        thread: &str,
+        lines: usize,
+        file: impl Write + Send + 'static,
+        refused: Arc<AtomicU64>,
+    ) -> (Self, OutletGuard) {
+        Self::open(thread, lines, file, refused, None)
+    }
+
     fn open(
         thread: &str,
         lines: usize,

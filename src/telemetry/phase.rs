@@ -15,6 +15,7 @@ use super::request;
 use super::series::Series;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
+static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
 
 /// Under which the sizes of batches are kept (numbers, not times).
 pub const BATCH_SIZE: &str = "batch_size";
@@ -110,6 +111,8 @@ pub struct BatchTrace<'b> {
     pub taken: Instant,
     /// Its operations.
     pub operations: &'b [&'static str],
+    /// For each of them the request that it was for, and its own work.
+    pub done: &'b [(Option<u64>, Duration)],
     /// Its BEGIN.
     pub begin: Duration,
     /// All of its commands together.
@@ -122,6 +125,12 @@ pub struct BatchTrace<'b> {
 pub fn on_batch(listener: fn(&BatchTrace<'_>)) {
     // Set twice only by servers that share a process, with the same function.
     let _ = BATCHES.set(listener);
+}
+
+/// Has every run of background work told to `listener` when it ends, once for the process.
+pub fn on_task(listener: fn(&'static str, Duration)) {
+    // Set twice only by servers that share a process, with the same function.
+    let _ = TASKS.set(listener);
 }
 
 /// Records one command, when it is answered.
@@ -165,6 +174,9 @@ pub fn batch(trace: &BatchTrace<'_>) {
 
 /// Runs a command's work; answers what its statements did beside it.
 pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Vec<StatementTotal>) {
+    if !recorder::is_on() {
+        return (work(), Vec::new());
+    }
     let outer = COMMAND.replace(Some(Vec::with_capacity(16)));
     let done = work();
     let statements = COMMAND.replace(outer).unwrap_or_default();
@@ -174,6 +186,9 @@ pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Vec<StatementTotal>) {
 /// Records one SQL statement under its stable id: for the command that this thread carries
 /// out, else for the request that it works on.
 pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
+    if !recorder::is_on() {
+        return;
+    }
     recorder::record(Kind::Statement, id, |operation| {
         operation.part(Part::Whole).add_duration(elapsed, 1);
         operation.rows += rows;
@@ -189,18 +204,33 @@ pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
     }
 }
 
+/// Records that a call of a statement went through so many rows of a table without an
+/// index to tell it which. Nothing is recorded of calls that did not.
+pub fn scanned(id: &'static str, rows: u64) {
+    if rows > 0 {
+        recorder::record(Kind::Statement, id, |operation| {
+            operation.part(Part::Scanned).add(rows, 1);
+        });
+    }
+}
+
 /// Records a run of something that goes on in the background.
 pub fn task(name: &'static str, elapsed: Duration) {
     recorder::record(Kind::Task, name, |operation| {
         operation.part(Part::Whole).add_duration(elapsed, 1);
     });
+    if let Some(listener) = TASKS.get() {
+        listener(name, elapsed);
+    }
 }
 
 /// The sizes of batches so far.
 pub fn batch_sizes() -> Series {
+    let mut sizes = Series::default();
     recorder::record(Kind::Task, BATCH_SIZE, |operation| {
-        operation.part(Part::Whole).clone()
-    })
+        sizes = operation.part(Part::Whole).clone();
+    });
+    sizes
 }
 
 #[cfg(test)]
@@ -220,7 +250,11 @@ mod tests {
     }
 
     fn total(name: &'static str, part: Part) -> u128 {
-        recorder::record(Kind::Command, name, |operation| operation.part(part).sum())
+        let mut total = 0;
+        recorder::record(Kind::Command, name, |operation| {
+            total = operation.part(part).sum();
+        });
+        total
     }
 
     /// Latency counts the whole for each command, cost shares it.

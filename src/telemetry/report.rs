@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::about::About;
 use super::board::WriterReport;
+use super::otlp::OtlpReport;
 use super::phase;
 use super::recorder::history::Lately;
 use super::recorder::{Key, Kind, Operation, Part, visit};
@@ -31,6 +33,13 @@ pub struct Report {
     pub dropped_log_lines: u64,
     /// Bytes that the recorder holds.
     pub recorder_bytes: usize,
+    /// What became of the traces, where they are exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<OtlpReport>,
+    /// Bytes that the flight recorder holds.
+    pub flight_bytes: usize,
+    /// The program, its configuration and the machine.
+    pub about: About,
 }
 
 /// The wall time of one instrumented function, from its span's creation to its close.
@@ -113,10 +122,16 @@ pub struct StatementReport {
     pub statement: String,
     /// Rows that it read or changed, since the start.
     pub rows: u64,
+    /// Rows per call, since the start.
+    pub rows_per_call: f64,
     /// Its share of the time of all statements in the window, from 0 to 1.
     pub share: f64,
     /// How long it took.
     pub elapsed: Summary,
+    /// Rows that its calls went through in a table without an index (a number, not a
+    /// time), of the calls that did. Only the writer's statements are watched.
+    #[serde(skip_serializing_if = "Summary::is_empty")]
+    pub scanned: Summary,
 }
 
 /// Something in the background, in microseconds.
@@ -280,11 +295,16 @@ fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
 }
 
 fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
+    let calls = operation.get(Part::Whole).map_or(0, Series::count);
     StatementReport {
         statement: found.name.to_owned(),
         rows: operation.rows,
+        rows_per_call: operation.rows as f64 / calls.max(1) as f64,
         share: 0.0,
         elapsed: found.summary(Part::Whole),
+        scanned: found
+            .series(Part::Scanned)
+            .map_or_else(Summary::default, |rows| rows.summary(1.0)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::board::WriterReport;
+use super::board::{OtherProcess, WriterReport};
 use super::report::{OperationReport, PhaseReport, Report};
 use super::series::Summary;
 
@@ -13,6 +13,7 @@ impl fmt::Display for Report {
             "torc-server timings at {}, up {:.0} s",
             self.generated_at, self.uptime_s
         )?;
+        writeln!(f, "{}", self.about)?;
         if self.window != "start" {
             writeln!(
                 f,
@@ -23,12 +24,21 @@ impl fmt::Display for Report {
         if self.dropped_log_lines > 0 {
             writeln!(f, "log lines dropped: {}", self.dropped_log_lines)?;
         }
+        if let Some(otlp) = &self.otlp {
+            writeln!(
+                f,
+                "requests exported as traces: {}, dropped {}, failed {}",
+                otlp.exported, otlp.dropped, otlp.failed
+            )?;
+        }
         writeln!(f)?;
         if self.timing {
             let rows: Vec<_> = self.spans.iter().map(|s| (&*s.span, &s.wall)).collect();
             table(f, "Instrumented functions (wall time)", "span", &rows)?;
         } else {
-            writeln!(f, "Instrumented functions: not recorded (--timing off)\n")?;
+            // The rest was not recorded either; who holds the writer is known all the same.
+            writeln!(f, "Nothing is recorded (--timing off)\n")?;
+            return write!(f, "{}", self.phases.writer);
         }
         let phases = &self.phases;
         let rows: Vec<_> = phases.routes.iter().map(|r| (&*r.route, &r.wall)).collect();
@@ -120,22 +130,62 @@ impl fmt::Display for WriterReport {
                 None => writeln!(f)?,
             }
         }
+        self.write_log(f)?;
+        self.write_lock_wait(f)
+    }
+}
+
+impl WriterReport {
+    /// How its log stands, and who keeps it from being moved.
+    fn write_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mebibytes = self.log_bytes as f64 / f64::from(1 << 20);
         write!(
             f,
             "Its log has {} pages in a file of {mebibytes:.1} MiB",
             self.log_pages
         )?;
-        match &self.last_checkpoint {
-            Some(last) => writeln!(
+        let Some(last) = &self.last_checkpoint else {
+            return writeln!(f);
+        };
+        let (ago, took) = (time(last.ago_us), time(last.took_us));
+        writeln!(f, "; moved {ago} ago, in {took}")?;
+        if last.stuck > 1 {
+            let (pages, stuck) = (last.held_back_pages, time(last.stuck_for_us));
+            let by = processes(&last.readers);
+            writeln!(f, "  readers hold back {pages} pages, for {stuck}{by}")?;
+        }
+        Ok(())
+    }
+
+    /// Whether another process locks it out, or did.
+    fn write_lock_wait(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(wait) = &self.lock_wait else {
+            return Ok(());
+        };
+        let (waited, ago) = (time(wait.waited_us), time(wait.ago_us));
+        let by = processes(wait.holder.as_slice());
+        if wait.now {
+            writeln!(
                 f,
-                "; moved {} ago, in {}",
-                time(last.ago_us),
-                time(last.took_us)
-            ),
-            None => writeln!(f),
+                "It waits since {waited} for a lock of another process{by}"
+            )
+        } else {
+            writeln!(
+                f,
+                "It waited {waited} for a lock of another process, {ago} ago{by}"
+            )
         }
     }
+}
+
+/// Other processes in words, behind a colon; nothing if there are none.
+fn processes(others: &[OtherProcess]) -> String {
+    let name = |other: &OtherProcess| format!("{} (process {})", other.program, other.pid);
+    let names: Vec<String> = others.iter().map(name).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(": {}", names.join(", "))
 }
 
 fn table(
@@ -178,7 +228,7 @@ fn table(
 }
 
 /// Microseconds for people: three digits and a unit.
-fn time(us: f64) -> String {
+pub(super) fn time(us: f64) -> String {
     let (value, unit) = match us {
         us if us < 1e3 => (us, "us"),
         us if us < 1e6 => (us / 1e3, "ms"),

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::phase::{CommandTrace, StatementTotal};
@@ -17,14 +17,33 @@ use super::recorder::{self, Kind, Part};
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 static OPEN: AtomicUsize = AtomicUsize::new(0);
-static LISTENER: OnceLock<fn(&Arc<Finished>)> = OnceLock::new();
+static LISTENERS: [OnceLock<Listener>; 4] = [const { OnceLock::new() }; 4];
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Open>>> = const { RefCell::new(None) };
+    static ANSWERING: Arc<Answering> = Arc::default();
 }
 
 /// The status of a request whose caller went away before it was answered.
 pub const GONE: u16 = 499;
+
+/// What is told of every finished request. It must return at once.
+pub type Listener = fn(&Arc<Finished>);
+
+/// What the caller says of the trace that its request belongs to (`traceparent`, W3C Trace
+/// Context).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// The trace.
+    pub trace_id: u128,
+    /// The caller's span in it.
+    pub span_id: u64,
+    /// Whether the caller recorded that.
+    pub sampled: bool,
+}
+
+/// The route of what the writer did for no request; its status is 0.
+pub const BACKGROUND: &str = "(background)";
 
 /// A request that is being answered.
 struct Open {
@@ -41,8 +60,8 @@ struct Open {
 pub struct Finished {
     /// Its number, counted from the start of the server.
     pub id: u64,
-    /// The trace that the caller says it belongs to (`traceparent`, W3C Trace Context).
-    pub trace_id: Option<u128>,
+    /// The trace that the caller says it belongs to.
+    pub parent: Option<Parent>,
     /// Method and path with placeholders.
     pub route: &'static str,
     /// The path as it was asked for, without its query.
@@ -72,13 +91,48 @@ pub struct Asked {
     /// The path itself.
     pub path: Box<str>,
     /// The caller's trace.
-    pub trace_id: Option<u128>,
+    pub parent: Option<Parent>,
 }
 
-/// Has every finished request shown to `listener`, once for the process.
-pub fn on_finish(listener: fn(&Arc<Finished>)) {
-    // Set twice only by servers that share a process, with the same function.
-    let _ = LISTENER.set(listener);
+/// Which request a thread worked on last: for those who watch the thread from outside.
+#[derive(Debug, Default)]
+pub struct Answering(Mutex<Option<(Instant, u64, &'static str)>>);
+
+impl Answering {
+    /// What the current thread works on, also later on.
+    pub fn here() -> Arc<Self> {
+        ANSWERING.with(Arc::clone)
+    }
+
+    /// Number and route of the request that the thread has turned to since `then`.
+    pub fn since(&self, then: Instant) -> Option<(u64, &'static str)> {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turned, id, route) = last?;
+        (turned >= then).then_some((id, route))
+    }
+
+    fn turn_to(&self, since: Instant, id: u64, route: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((since, id, route));
+    }
+}
+
+impl Finished {
+    /// The trace that it belongs to, if the caller named one.
+    pub fn trace_id(&self) -> Option<u128> {
+        self.parent.map(|parent| parent.trace_id)
+    }
+}
+
+/// Has every finished request shown to `listener`, for the life of the process. There is
+/// room for four; servers that share a process bring the same ones.
+pub fn on_finish(listener: Listener) {
+    for place in &LISTENERS {
+        let held = place.get_or_init(|| listener);
+        if std::ptr::fn_addr_eq(*held, listener) {
+            return;
+        }
+    }
+    tracing::error!("nobody can listen to requests any more");
 }
 
 /// Requests that are being answered now.
@@ -91,9 +145,42 @@ pub fn current() -> Option<u64> {
     CURRENT.with_borrow(|open| open.as_ref().map(|open| open.id))
 }
 
-/// Notes what the writer did for the current request.
+/// Notes what the writer did for the current request. What it did for none is shown to the
+/// listener as something of its own.
 pub fn command(trace: CommandTrace) {
-    with(|open| open.commands.push(trace));
+    let left = CURRENT.with_borrow_mut(|open| match open {
+        Some(open) => {
+            open.commands.push(trace);
+            None
+        }
+        None => Some(trace),
+    });
+    if let Some(trace) = left {
+        tell(&Arc::new(background(trace)));
+    }
+}
+
+fn tell(finished: &Arc<Finished>) {
+    for listener in LISTENERS.iter().map_while(OnceLock::get) {
+        listener(finished);
+    }
+}
+
+fn background(trace: CommandTrace) -> Finished {
+    Finished {
+        id: IDS.fetch_add(1, Ordering::Relaxed),
+        parent: None,
+        route: BACKGROUND,
+        path: Box::default(),
+        status: 0,
+        began: trace.submitted,
+        wall: trace.phases.whole,
+        busy: Duration::ZERO,
+        polls: 0,
+        read_wait: Duration::ZERO,
+        commands: Box::new([trace]),
+        statements: Box::default(),
+    }
 }
 
 /// Notes a statement that was read for the current request.
@@ -155,6 +242,9 @@ pub async fn record<F: Future>(
     future: F,
     status: impl FnOnce(&F::Output) -> u16,
 ) -> F::Output {
+    if !recorder::is_on() {
+        return future.await;
+    }
     OPEN.fetch_add(1, Ordering::Relaxed);
     let mut ending = Ending {
         asked: Some(asked),
@@ -169,14 +259,19 @@ pub async fn record<F: Future>(
         began: Instant::now(),
         status: GONE,
     };
+    let (id, route) = (
+        ending.open.as_ref().map_or(0, |open| open.id),
+        ending.asked.as_ref().map_or("", |asked| asked.route),
+    );
     let mut future = pin!(future);
     let output = poll_fn(|context| {
         let outer = CURRENT.replace(ending.open.take());
-        let _working = Working {
+        let working = Working {
             ending: &mut ending,
             outer,
             since: Instant::now(),
         };
+        ANSWERING.with(|thread| thread.turn_to(working.since, id, route));
         future.as_mut().poll(context)
     })
     .await;
@@ -187,7 +282,7 @@ pub async fn record<F: Future>(
 fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
     let finished = Arc::new(Finished {
         id: open.id,
-        trace_id: asked.trace_id,
+        parent: asked.parent,
         route: asked.route,
         path: asked.path,
         status,
@@ -207,10 +302,10 @@ fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
             part.add_duration(finished.read_wait, 1);
         }
         operation.failed += u64::from(finished.status >= 500);
+        let class = usize::from(finished.status / 100).clamp(1, 5);
+        operation.statuses[class - 1] += 1;
     });
-    if let Some(listener) = LISTENER.get() {
-        listener(&finished);
-    }
+    tell(&finished);
 }
 
 #[cfg(test)]
@@ -223,7 +318,7 @@ mod tests {
         Asked {
             route,
             path: "/test".into(),
-            trace_id: Some(7),
+            parent: None,
         }
     }
 

@@ -178,6 +178,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Summary {
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Reads a histogram; `unit` is how many of its units make one of the report's.
     pub fn of(histogram: &Histogram<u64>, sum: f64, max: u64, unit: f64) -> Self {
         let count = histogram.len();

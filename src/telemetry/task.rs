@@ -2,7 +2,15 @@
 //!
 //! This is the only file that may call tokio's own spawn functions (clippy.toml
 //! forbids them elsewhere). A build without `--cfg tokio_unstable` has no task
-//! names; the same calls then spawn plain tasks.
+//! names; the same calls then spawn plain tasks. [`alive`] knows which tasks there are.
+
+pub mod alive;
+#[cfg(all(
+    tokio_unstable,
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+pub mod spot;
 
 use std::future::Future;
 
@@ -30,8 +38,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    #[cfg(all(
+        tokio_unstable,
+        target_os = "linux",
+        any(target_arch = "aarch64", target_arch = "x86_64")
+    ))]
+    let future = spot::with_spot(future);
     #[cfg(tokio_unstable)]
     {
+        let _naming = alive::naming(name);
         let spawned = tokio::task::Builder::new()
             .name(name)
             .spawn_on(future, handle);
@@ -60,6 +75,12 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
+    let ticket = alive::Ticket::draw(name);
+    let function = move || {
+        ticket.run();
+        let _until_the_end = ticket;
+        function()
+    };
     #[cfg(tokio_unstable)]
     {
         let spawned = tokio::task::Builder::new()
@@ -72,7 +93,6 @@ where
     }
     #[cfg(not(tokio_unstable))]
     {
-        let _ = name;
         Handle::current().spawn_blocking(function)
     }
 }

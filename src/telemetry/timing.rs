@@ -103,11 +103,29 @@ pub fn gather(dispatch: &Dispatch) {
 /// The figures of each span name, the largest total first, with the buckets of their
 /// histograms if they are wanted. Blocks for milliseconds.
 pub fn report(dispatch: &Dispatch, buckets: bool) -> Vec<SpanReport> {
+    let mut spans: Vec<SpanReport> = histograms(dispatch)
+        .into_iter()
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .map(|(name, histogram)| SpanReport {
+            span: name.to_owned(),
+            wall: if buckets {
+                summary(&histogram).with_buckets(&histogram, MICROS)
+            } else {
+                summary(&histogram)
+            },
+        })
+        .collect();
+    spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
+    spans
+}
+
+/// The histogram of each span name, in nanoseconds. Blocks for milliseconds.
+pub fn histograms(dispatch: &Dispatch) -> HashMap<&'static str, Histogram<u64>> {
+    let mut all: HashMap<&str, Histogram<u64>> = HashMap::new();
     let Some(timing) = dispatch.downcast_ref::<Sharded>() else {
-        return Vec::new();
+        return all;
     };
     gather(dispatch);
-    let mut all: HashMap<&str, Histogram<u64>> = HashMap::new();
     for shard in &timing.shards {
         shard.with_histograms(|groups| {
             for (name, events) in groups.iter() {
@@ -126,20 +144,7 @@ pub fn report(dispatch: &Dispatch, buckets: bool) -> Vec<SpanReport> {
             }
         });
     }
-    let mut spans: Vec<SpanReport> = all
-        .into_iter()
-        .filter(|(_, histogram)| !histogram.is_empty())
-        .map(|(name, histogram)| SpanReport {
-            span: name.to_owned(),
-            wall: if buckets {
-                summary(&histogram).with_buckets(&histogram, MICROS)
-            } else {
-                summary(&histogram)
-            },
-        })
-        .collect();
-    spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
-    spans
+    all
 }
 
 fn summary(histogram: &Histogram<u64>) -> Summary {

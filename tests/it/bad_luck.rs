@@ -222,7 +222,7 @@ async fn workers_back_off_from_a_full_queue() {
 
 /// A server whose working directory is a disk of 4 MiB, in a mount namespace that ends
 /// with it. The root of the machine may mount; others are root of a user namespace.
-fn server_on_a_small_disk(directory: &Path) -> ServerProcess {
+pub(crate) fn server_on_a_small_disk(directory: &Path, arguments: &[&str]) -> ServerProcess {
     let mount = "mount -t tmpfs -o size=4m tmpfs \"$0\" && cd \"$0\" && exec \"$@\"";
     let inside = |flags: &str, program: &[&str]| {
         let mut command = bare("unshare");
@@ -243,7 +243,9 @@ fn server_on_a_small_disk(directory: &Path) -> ServerProcess {
     let server = torc_server();
     let program = server.get_program().to_str().unwrap();
     let mut command = inside(flags, &[program, "run", "--host", "127.0.0.1"]);
-    command.args(["--port", "0", "--no-console", "-d", "x.db"]);
+    command
+        .args(["--port", "0", "--no-console"])
+        .args(arguments);
     ServerProcess::spawn(command)
 }
 
@@ -251,7 +253,7 @@ fn server_on_a_small_disk(directory: &Path) -> ServerProcess {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_heals_without_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let server = server_on_a_small_disk(directory.path());
+    let server = server_on_a_small_disk(directory.path(), &["-d", "x.db"]);
     // The disk as the server sees it; from here the directory is empty.
     let small = format!("/proc/{}/root{}", server.pid(), directory.path().display());
     let small = Path::new(&small);

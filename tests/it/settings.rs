@@ -20,6 +20,7 @@ fn empty_variables_count_as_not_set() {
         "DATABASE_URL",
         "TORC_TIMING_ENABLED",
         "TORC_LOG_DIR",
+        "TORC_SLOW",
         "TOKIO_CONSOLE_BIND",
         "TORC_SERVER_SNAPSHOT_PATH",
         "TORC_SERVER_SNAPSHOT_KEEP",

@@ -80,6 +80,10 @@ fn child() {
         // As a library would: without a name.
         let nameless = tokio::runtime::Handle::current().spawn(async {});
         nameless.await.expect("no panic");
+        for _ in 0..std::env::var("TELEMETRY_CHILD_PANICS").map_or(0, |n| n.parse().expect("n")) {
+            let panics = task::spawn("panics", async { panic!("as the test wants it") });
+            panics.await.expect_err("a panic");
+        }
         if let Ok(rounds) = std::env::var("TELEMETRY_CHILD_ROUNDS") {
             serve_connections(rounds.parse().expect("a number")).await;
         }
@@ -168,6 +172,7 @@ pub(crate) fn start_in(dir: tempfile::TempDir, flags: &[&str], env: &[(&str, &st
         "RUST_LOG",
         "TORC_TIMING_ENABLED",
         "TORC_LOG_DIR",
+        "TORC_SLOW",
         "TOKIO_CONSOLE_BIND",
     ] {
         command.env_remove(name);
@@ -358,8 +363,8 @@ fn settings_that_mean_nothing_are_refused() {
 fn sigusr1_dumps_promptly_and_keeps_the_newest() {
     let dir = tempfile::tempdir().expect("a directory");
     for n in 0..25 {
-        for ending in ["txt", "json"] {
-            let name = format!("torc-timings-20200101T0000{n:02}.000Z.{ending}");
+        for (start, ending) in [("timings", "txt"), ("timings", "json"), ("flight", "json")] {
+            let name = format!("torc-{start}-20200101T0000{n:02}.000Z.{ending}");
             std::fs::write(dir.path().join(name), "old").expect("written");
         }
     }
@@ -393,8 +398,10 @@ fn sigusr1_dumps_promptly_and_keeps_the_newest() {
     wait_for("second dump", || {
         (running.stderr().matches("timings dumped").count() > before).then_some(())
     });
-    let kept = files(running.dir.path(), ".json");
-    assert_eq!(kept.len(), 20);
+    let (flights, kept): (Vec<_>, Vec<_>) = files(running.dir.path(), ".json")
+        .into_iter()
+        .partition(|path| path.to_string_lossy().contains("torc-flight-"));
+    assert_eq!((flights.len(), kept.len()), (20, 20));
     let newest = std::fs::read(kept.last().expect("20")).expect("readable");
     let newest: Value = serde_json::from_slice(&newest).expect("JSON");
     assert_eq!(newest["spans"][0]["count"], 20);
@@ -407,7 +414,7 @@ fn sigusr1_dumps_promptly_and_keeps_the_newest() {
 }
 
 #[test]
-fn without_the_timing_layer_a_dump_has_phases_only() {
+fn a_dump_of_a_server_that_records_nothing_says_so() {
     let running = start(&["--no-console", "--timing", "off"], &[]);
     running.signal();
     let dump = wait_for("dump", || files(running.dir.path(), ".txt").pop());

@@ -63,6 +63,8 @@ pub enum Unit {
     Mb,
     /// How much more than the other.
     PercentMore,
+    /// How many megabytes more than the other.
+    MbMore,
     /// How much less than the other.
     PercentLost,
     /// Which share of the other.
@@ -122,6 +124,7 @@ impl Unit {
             Self::Us => format!("{value:.digits$} µs"),
             Self::Seconds => format!("{value:.digits$} s"),
             Self::Mb => format!("{value:.0} MB"),
+            Self::MbMore => format!("{value:+.0} MB"),
             Self::PercentMore => format!("{value:+.1} %"),
             Self::PercentLost | Self::PercentKept => format!("{value:.0} %"),
         }
@@ -167,6 +170,17 @@ const fn small(
     }
 }
 
+/// What a layer of telemetry costs a drain: server CPU per job, against none of them.
+const fn layer(title: &'static str, server: &'static str, bounds: (f64, f64)) -> Target {
+    small(
+        title,
+        key("telemetry", server, Figure::Cpu("drain")),
+        Some(key("telemetry", "bare", Figure::Cpu("drain"))),
+        Unit::PercentMore,
+        bounds,
+    )
+}
+
 const fn key(row: &'static str, server: &'static str, figure: Figure) -> Key {
     Key {
         row,
@@ -176,7 +190,7 @@ const fn key(row: &'static str, server: &'static str, figure: Figure) -> Key {
 }
 
 /// All targets that the load generator covers.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 26] = [
     against_torc(
         "drain of 10,000, 32 workers, claim limit 10",
         "drain-32",
@@ -289,5 +303,26 @@ pub const TARGETS: [Target; 19] = [
         Some(key("everything", "plain", Figure::Rate("drain"))),
         Unit::PercentLost,
         (40.0, 25.0),
+    ),
+    layer("histograms and phases on", "timing", (5.0, 2.0)),
+    layer("… with slow log and flight recorder", "flight", (8.0, 4.0)),
+    layer(
+        "… with one request in a hundred exported as a trace",
+        "otlp",
+        (10.0, 5.0),
+    ),
+    layer("… console attached", "console", (40.0, 25.0)),
+    layer("… debug log to a file", "log", (40.0, 25.0)),
+    layer(
+        "… all of that and a line for each call",
+        "all",
+        (100.0, 50.0),
+    ),
+    small(
+        "1,000 workers, console attached: peak memory",
+        key("console-workers", "attached", Figure::Memory),
+        Some(key("console-workers", "off", Figure::Memory)),
+        Unit::MbMore,
+        (200.0, 200.0),
     ),
 ];

@@ -1,14 +1,16 @@
 //! `/debug/timings`: the histograms of requests, commands and statements, in any window.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Telemetry, bad_request, no_telemetry};
+use super::asked::blocking;
+use super::format::{Format, asked_format};
+use super::{Telemetry, bad_request, no_telemetry, web};
 use crate::telemetry::recorder::history;
 use crate::telemetry::recorder::window::RESET;
 use crate::telemetry::{Report, TelemetryHandle, task};
@@ -32,33 +34,66 @@ struct Asked {
     buckets: Option<bool>,
 }
 
-/// As JSON, or with `?format=text` as a table; `?window=` is `start`, `reset`,
-/// `mark:NAME`, or the last time such as `10s` or `5m`; `?buckets=true` adds the buckets of
-/// every series.
-async fn timings(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
+/// As JSON, with `?format=text` as a table, with `?format=hlog` as histograms, in a browser
+/// as a page; `?window=` is `start`, `reset`, `mark:NAME`, or the last time such as `10s`
+/// or `5m`; `?buckets=true` adds the buckets of every series to the JSON.
+async fn timings(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let hlog = asked.format.as_deref() == Some("hlog");
+    let named = asked.format.as_deref().filter(|_| !hlog);
+    let format = match asked_format(named, &headers, Format::Json) {
+        Ok(format) => format,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if format == Format::Html && !hlog {
+        return web::page("timings");
+    }
     let Some(telemetry) = telemetry else {
         return no_telemetry();
     };
-    let text = match asked.format.as_deref() {
-        None | Some("json") => false,
-        Some("text") => true,
-        Some(other) => {
-            return bad_request(&format!("unknown format '{other}'; it is json or text"));
-        }
-    };
+    if hlog {
+        return histograms(telemetry, asked.window).await;
+    }
     let buckets = asked.buckets.unwrap_or_default();
     let report = match made(telemetry, asked.window, buckets).await {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
-    if text {
+    if format == Format::Text {
         report.to_string().into_response()
     } else {
         Json(report).into_response()
     }
 }
 
-/// The report of a window, made where it may wait for locks.
+/// An HdrHistogram interval log.
+async fn histograms(telemetry: TelemetryHandle, window: Option<String>) -> Response {
+    let window = window.unwrap_or_else(|| "start".to_owned());
+    let made = blocking("timings-hlog", move || telemetry.histograms(&window)).await;
+    match made {
+        Ok(Ok(Ok(log))) => ([(header::CONTENT_TYPE, "text/plain")], log).into_response(),
+        Ok(Ok(Err(error))) => {
+            tracing::error!("the histograms cannot be written: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Ok(Err(error)) => bad_request(&error.to_string()),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The report of a window.
+pub(super) async fn report(
+    telemetry: TelemetryHandle,
+    window: Option<String>,
+) -> Result<Report, Response> {
+    made(telemetry, window, false).await
+}
+
+/// The same, with the buckets of every series if they are wanted; made where it may wait
+/// for locks.
 async fn made(
     telemetry: TelemetryHandle,
     window: Option<String>,

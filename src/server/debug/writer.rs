@@ -1,12 +1,15 @@
 //! `/debug/writer`: who holds the writer, who waits for it, how its log stands.
 
 use axum::extract::Query;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::{Telemetry, bad_request};
+use super::Telemetry;
+use super::format::{Format, asked_format};
+use super::web;
 use crate::telemetry::board;
 
 /// The page.
@@ -19,12 +22,12 @@ struct Asked {
     format: Option<String>,
 }
 
-/// As JSON, or with `?format=text` in words.
-async fn writer(Query(asked): Query<Asked>) -> Response {
-    let report = board::report();
-    match asked.format.as_deref() {
-        None | Some("json") => Json(report).into_response(),
-        Some("text") => report.to_string().into_response(),
-        Some(other) => bad_request(&format!("unknown format '{other}'; it is json or text")),
+/// As JSON, with `?format=text` in words, in a browser as a page that follows it.
+async fn writer(Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    match asked_format(asked.format.as_deref(), &headers, Format::Json) {
+        Err(refusal) => refusal.into_response(),
+        Ok(Format::Html) => web::page("writer"),
+        Ok(Format::Json) => Json(board::report()).into_response(),
+        Ok(Format::Text) => board::report().to_string().into_response(),
     }
 }

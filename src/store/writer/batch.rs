@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::Perform;
+use super::{Perform, locks, wal};
 use crate::store::{Command, Effects, StoreError, WriteTx};
 use crate::telemetry::board::{self, Ticket};
 use crate::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
 use crate::telemetry::request;
+
+/// Pages that a commit may write and count as small.
+const SMALL_COMMIT: i64 = 64;
 
 /// A command in the queue, its type forgotten.
 pub(super) trait Queued: Send {
@@ -203,10 +206,15 @@ pub(super) fn run(
     }
     let failure = match outcome {
         Ok(done) => {
+            let each: Vec<_> = batch
+                .iter_mut()
+                .map(|entry| (entry.request(), entry.trace().phases.execute))
+                .collect();
             phase::batch(&BatchTrace {
                 number,
                 taken,
                 operations: &names,
+                done: &each,
                 begin: done.begin,
                 execute: done.execute,
                 commit: done.commit,
@@ -253,11 +261,14 @@ fn commit(
     hurried: &AtomicBool,
     taken: Instant,
 ) -> Result<Done, StoreError> {
-    let mut statement = conn.prepare_cached("BEGIN IMMEDIATE")?;
-    statement.execute(())?;
-    drop(statement);
-    let begun = Instant::now();
-    let begin = begun - taken;
+    let begun = begin(conn);
+    let begin = taken.elapsed();
+    for entry in batch.iter_mut() {
+        entry.trace().phases.begin = begin;
+    }
+    begun?;
+    let begun = taken + begin;
+    let logged = wal::logged();
     let mut all = Effects::default();
     let alone = batch.len() == 1;
     let mut nothing_left = false;
@@ -272,7 +283,6 @@ fn commit(
             apply(conn, entry.as_mut(), hurried)?
         };
         let phases = &mut entry.trace().phases;
-        phases.begin = begin;
         phases.execute = start.elapsed();
         all.append(effects);
     }
@@ -282,6 +292,7 @@ fn commit(
         conn.prepare_cached("COMMIT")?.execute(())?;
     }
     let commit = start.elapsed();
+    note_sync(logged, commit);
     let execute = start - begun;
     for entry in batch {
         let phases = &mut entry.trace().phases;
@@ -294,6 +305,33 @@ fn commit(
         commit,
         effects: all,
     })
+}
+
+/// Opens the transaction. How long another process kept it waiting is told apart.
+fn begin(conn: &Connection) -> Result<(), StoreError> {
+    let begun = conn
+        .prepare_cached("BEGIN IMMEDIATE")
+        .and_then(|mut statement| statement.execute(()));
+    if let Some(waited) = locks::waited() {
+        phase::task("writer.lock_wait", waited);
+    }
+    begun?;
+    Ok(())
+}
+
+/// Notes how long a small commit took: next to nothing but the disk's sync, while a large
+/// one also writes.
+fn note_sync(before: i64, commit: Duration) {
+    let after = wal::logged();
+    // A log that was begun anew counts from its beginning.
+    let pages = if after < before {
+        after
+    } else {
+        after - before
+    };
+    if (1..=SMALL_COMMIT).contains(&pages) {
+        phase::task("commit.small", commit);
+    }
 }
 
 /// Applies the only command of a batch: the transaction is its savepoint, which spares

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, InterruptHandle};
 
-use crate::store::backend;
+use super::locks;
 use crate::telemetry::{board, phase};
 
 /// The log is moved whenever so many pages have come: 16 MiB.
@@ -34,17 +34,27 @@ const LIMIT: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Time between two tries of that.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Readers that keep the log where it is so long are looked for, and not more often.
+const STUCK: Duration = Duration::from_secs(1);
 /// The thread is at work.
 const AT_WORK: i64 = -1;
 
 thread_local! {
     /// Pages in the log after this thread's last commit.
     static LOGGED: Cell<i64> = const { Cell::new(0) };
+    /// When this thread last looked for readers that keep the log where it is.
+    static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Pages in the log after this thread's last commit.
+pub(super) fn logged() -> i64 {
+    LOGGED.get()
 }
 
 /// The log of one database, as the writer looks after it.
 pub(super) struct Wal {
     file: PathBuf,
+    database: PathBuf,
     mover: Option<Mover>,
     /// The thread was asked, and its answer has not been looked at.
     asked: bool,
@@ -74,8 +84,9 @@ impl Wal {
         let mut file = path.as_os_str().to_owned();
         file.push("-wal");
         Ok(Self {
+            mover: Some(Mover::start(mover, path)?),
             file: file.into(),
-            mover: Some(Mover::start(mover)?),
+            database: path.to_owned(),
             asked: false,
             seen: 0,
             next: PAGES,
@@ -127,7 +138,7 @@ impl Wal {
     fn finish(&mut self, conn: &Connection) {
         let large = std::fs::metadata(&self.file).is_ok_and(|file| file.len() > LIMIT);
         if !large {
-            if let Err(error) = moving("wal.finish", || checkpoint(conn)) {
+            if let Err(error) = moving("wal.finish", &self.database, || checkpoint(conn)) {
                 tracing::warn!("cannot move the write-ahead log: {error}");
             }
             return;
@@ -136,17 +147,18 @@ impl Wal {
             return;
         }
         self.tried = Some(Instant::now());
-        let emptied = moving("wal.truncate", || {
+        let emptied = moving("wal.truncate", &self.database, || {
             conn.busy_timeout(PATIENCE)?;
             conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
                 let busy: i64 = row.get(0)?;
                 Ok(Moved {
-                    pages: row.get(2)?,
+                    pages: row.get::<_, i64>(2)?.max(0),
+                    of: row.get::<_, i64>(1)?.max(0),
                     whole: busy == 0,
                 })
             })
         });
-        if let Err(error) = conn.busy_timeout(backend::BUSY) {
+        if let Err(error) = locks::wait_patiently(conn) {
             tracing::warn!("the writer's patience could not be set back: {error}");
         }
         match emptied {
@@ -166,7 +178,7 @@ impl Drop for Wal {
 }
 
 impl Mover {
-    fn start(conn: Connection) -> std::io::Result<Self> {
+    fn start(conn: Connection, database: &Path) -> std::io::Result<Self> {
         let (requests, inbox) = sync_channel(1);
         let moved = Arc::new(AtomicI64::new(0));
         let interrupt = conn.get_interrupt_handle();
@@ -174,7 +186,8 @@ impl Mover {
             .name("torc-checkpoint".to_owned())
             .spawn({
                 let moved = Arc::clone(&moved);
-                move || serve(&conn, &inbox, &moved)
+                let database = database.to_owned();
+                move || serve(&conn, &database, &inbox, &moved)
             })?;
         Ok(Self {
             requests,
@@ -202,9 +215,9 @@ impl Mover {
     }
 }
 
-fn serve(conn: &Connection, inbox: &Receiver<()>, moved: &AtomicI64) {
+fn serve(conn: &Connection, database: &Path, inbox: &Receiver<()>, moved: &AtomicI64) {
     while inbox.recv().is_ok() {
-        match moving("wal.checkpoint", || checkpoint(conn)) {
+        match moving("wal.checkpoint", database, || checkpoint(conn)) {
             Ok(done) => moved.store(done.pages, Ordering::Release),
             Err(error) => {
                 if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) {
@@ -221,6 +234,8 @@ fn serve(conn: &Connection, inbox: &Receiver<()>, moved: &AtomicI64) {
 struct Moved {
     /// Pages of the log that are in the database now.
     pages: i64,
+    /// Pages that the log had.
+    of: i64,
     /// Nobody kept it from moving all of them.
     whole: bool,
 }
@@ -232,6 +247,7 @@ fn checkpoint(conn: &Connection) -> rusqlite::Result<Moved> {
         Ok(Moved {
             // Negative where there is no log, which this database always has.
             pages: row.get::<_, i64>(2)?.max(0),
+            of: row.get::<_, i64>(1)?.max(0),
             whole: busy == 0,
         })
     })
@@ -240,6 +256,7 @@ fn checkpoint(conn: &Connection) -> rusqlite::Result<Moved> {
 /// Records how long a checkpoint takes, and what it did.
 fn moving(
     name: &'static str,
+    database: &Path,
     checkpoint: impl FnOnce() -> rusqlite::Result<Moved>,
 ) -> rusqlite::Result<Moved> {
     let start = Instant::now();
@@ -247,7 +264,19 @@ fn moving(
     let elapsed = start.elapsed();
     phase::task(name, elapsed);
     if let Ok(moved) = &moved {
-        board::checkpoint(elapsed, u64::try_from(moved.pages).unwrap_or(0));
+        let pages = |number| u64::try_from(number).unwrap_or(0);
+        board::checkpoint(elapsed, pages(moved.pages), pages(moved.of));
+        name_readers(database);
     }
     moved
+}
+
+/// Puts on the board who keeps the log where it is, if that lasts.
+fn name_readers(database: &Path) {
+    let lasts = board::stuck_for().is_some_and(|stuck| stuck >= STUCK);
+    let rested = LOOKED.get().is_none_or(|looked| looked.elapsed() >= STUCK);
+    if lasts && rested {
+        LOOKED.set(Some(Instant::now()));
+        board::readers(locks::readers(database));
+    }
 }

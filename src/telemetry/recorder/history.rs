@@ -140,6 +140,18 @@ impl History {
         newest_fine.chain(coarse).collect()
     }
 
+    /// Intervals without a gap, newest first: the coarse ones that reach farther back than
+    /// the fine ones, and of these what comes after them.
+    fn finest(&self) -> impl Iterator<Item = &Interval> {
+        let oldest = self.fine.front().map(|interval| interval.began);
+        let coarse = self.coarse.iter().rev();
+        let coarse = coarse.skip_while(move |one| oldest.is_some_and(|oldest| one.began >= oldest));
+        let joined = coarse.clone().next().map(|interval| interval.ended);
+        let fine = self.fine.iter().rev();
+        fine.take_while(move |one| joined.is_none_or(|joined| one.began >= joined))
+            .chain(coarse)
+    }
+
     fn last(&mut self, span: Duration, started: Instant) -> Lately {
         let mut series: HashMap<Key, Series> = HashMap::new();
         let now = Instant::now();
@@ -229,6 +241,8 @@ pub fn keep(started: Instant) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("torc-recorder".to_owned())
         .spawn(move || {
+            // While nothing else goes on yet.
+            super::cost_ns();
             loop {
                 std::thread::sleep(FINE);
                 history().look(started);
@@ -303,6 +317,23 @@ pub fn marks() -> Vec<(String, i64)> {
         .collect()
 }
 
+/// How far back a window reaches; for one since the start or a mark, until now.
+///
+/// # Errors
+///
+/// [`WindowError::NoMark`].
+pub fn reach(window: &Window, started: Instant) -> Result<Duration, WindowError> {
+    match window {
+        Window::Start => Ok(started.elapsed()),
+        Window::Last(span) => Ok(*span),
+        Window::Mark(name) => match history().marks.get(name) {
+            Some(mark) => Ok(mark.at.elapsed()),
+            None if name == RESET => Ok(started.elapsed()),
+            None => Err(WindowError::NoMark(name.clone())),
+        },
+    }
+}
+
 /// A column of a heat map: what came to one series in one interval.
 pub struct Column {
     /// When it ended, milliseconds since the epoch.
@@ -313,13 +344,12 @@ pub struct Column {
     pub buckets: Vec<(u64, u64)>,
 }
 
-/// The columns of one series over the last `span`, oldest first.
+/// The columns of one series over the last `span`, oldest first: as fine as they are kept.
 pub fn columns(key: Key, span: Duration) -> Vec<Column> {
     let history = history();
     let now = Instant::now();
     let mut columns: Vec<Column> = history
-        .back(span)
-        .into_iter()
+        .finest()
         .take_while(|interval| now.duration_since(interval.began) <= span + FINE)
         .map(|interval| Column {
             ended_ms: interval.ended_ms,
@@ -408,6 +438,10 @@ mod tests {
         let hour = history.last(Duration::from_secs(3600), started);
         assert_eq!(counted(&hour, name), 18, "one in 100 of the newest 1,800");
         assert!(history.bytes() < BYTES);
+        // The finest view has no gap and no moment twice.
+        let finest: Vec<&Interval> = history.finest().collect();
+        assert!(finest.windows(2).all(|two| two[0].began == two[1].ended));
+        assert!(finest.len() > COARSE_KEPT + FINE_KEPT - COARSE - 1);
     }
 
     #[test]

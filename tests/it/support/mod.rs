@@ -1,6 +1,9 @@
 //! What the tests stand on: a server in the test's process, and the real binaries.
 
 pub mod api;
+pub mod browser;
+pub mod faults;
+pub mod loaded;
 pub mod pages;
 pub mod process;
 pub mod server;

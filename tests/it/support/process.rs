@@ -25,7 +25,8 @@ pub fn torc() -> Command {
 pub fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
-        if name.starts_with("TORC_") || name.starts_with("TOKIO_CONSOLE") {
+        let ours = ["TORC_", "TOKIO_CONSOLE", "OTEL_"];
+        if ours.iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -333,7 +334,7 @@ pub fn wait_bounded(child: &mut Child) -> ExitStatus {
 }
 
 /// Lines of a stream as they come, until it ends.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {

@@ -1,0 +1,129 @@
+//! `/debug/trace`: what the server does in the next seconds, or did in the last ones, as
+//! trace events for Perfetto and Chrome.
+//!
+//! One at a time, until it was read: a trace may have 64 MiB.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Telemetry;
+use super::asked::{Refusal, blocking};
+use crate::shutdown::Shutdown;
+use crate::telemetry::{TelemetryHandle, flight};
+
+/// Seconds that are traced when nothing is said, and at most.
+const USUAL: u64 = 5;
+const MOST: u64 = 30;
+/// Bytes that are handed on at once.
+const CHUNK: usize = 256 << 10;
+
+static ONE: Semaphore = Semaphore::const_new(1);
+
+/// The pages.
+pub fn routes(shutdown: Shutdown) -> Router<Telemetry> {
+    Router::new()
+        .route(
+            "/debug/trace",
+            get(move |telemetry, asked| next_seconds(telemetry, asked, shutdown)),
+        )
+        .route("/debug/trace/recent", get(recent))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    seconds: Option<String>,
+}
+
+/// Waits `?seconds=` and answers what happened meanwhile.
+async fn next_seconds(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+    shutdown: Shutdown,
+) -> Response {
+    trace_next(telemetry, &asked, shutdown)
+        .await
+        .into_response()
+}
+
+async fn trace_next(
+    telemetry: Telemetry,
+    asked: &Asked,
+    shutdown: Shutdown,
+) -> Result<Response, Refusal> {
+    let seconds = match asked.seconds.as_deref() {
+        None => Some(USUAL),
+        Some(text) => text.parse().ok(),
+    };
+    let seconds = seconds
+        .filter(|seconds| (1..=MOST).contains(seconds))
+        .ok_or_else(|| Refusal::bad(format!("seconds is a whole number from 1 to {MOST}")))?;
+    let (telemetry, permit) = begin(telemetry)?;
+    let since = Instant::now();
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+        // The server stops: what there is must do.
+        () = shutdown.begun() => {}
+    }
+    answer(telemetry, Some(since), permit).await
+}
+
+/// Answers what the flight recorder holds.
+async fn recent(State(telemetry): State<Telemetry>) -> Response {
+    match begin(telemetry) {
+        Ok((telemetry, permit)) => answer(telemetry, None, permit).await.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn begin(telemetry: Telemetry) -> Result<(TelemetryHandle, SemaphorePermit<'static>), Refusal> {
+    let Some(telemetry) = telemetry else {
+        return Err(Refusal::absent("this server runs without telemetry"));
+    };
+    if !flight::is_on() {
+        let refusal = "the flight recorder is off (--flight-recorder); there is no trace";
+        return Err(Refusal::absent(refusal));
+    }
+    let busy = "another trace is being made or read; one at a time";
+    let permit = ONE.try_acquire().map_err(|_| Refusal::busy(busy))?;
+    Ok((telemetry, permit))
+}
+
+async fn answer(
+    telemetry: TelemetryHandle,
+    since: Option<Instant>,
+    permit: SemaphorePermit<'static>,
+) -> Result<Response, Refusal> {
+    let made = blocking("debug-trace", move || telemetry.trace(since)).await?;
+    let trace = Bytes::from(made);
+    let chunks = stream::unfold((trace, Some(permit)), |(mut trace, permit)| async {
+        if trace.is_empty() {
+            return None;
+        }
+        let chunk = trace.split_to(CHUNK.min(trace.len()));
+        // With the last chunk: who has read it may ask again at once.
+        let permit = permit.filter(|_| !trace.is_empty());
+        Some((Ok::<_, Infallible>(chunk), (trace, permit)))
+    });
+    let mut response = Body::from_stream(chunks).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"torc-trace.json\"",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}

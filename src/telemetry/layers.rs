@@ -1,0 +1,135 @@
+//! The layers that write logs, their filters, and whether the console has one.
+
+use std::net::SocketAddr;
+
+use tracing::Metadata;
+use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::{Layer, filter, fmt};
+
+use super::TelemetryError;
+#[cfg(tokio_unstable)]
+use super::console;
+use super::outlet::Outlet;
+use crate::config::telemetry::TelemetryConfig;
+
+/// The beginning of the target of every span and event of ours.
+const OURS: &str = "torc_server";
+
+/// A layer with its filter.
+pub(super) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Log lines on standard error.
+pub(super) fn stderr_layer(
+    config: &TelemetryConfig,
+    outlet: Outlet,
+    ansi: bool,
+) -> Result<BoxedLayer, TelemetryError> {
+    Ok(fmt::layer()
+        .with_writer(outlet)
+        .with_ansi(ansi)
+        .with_target(true)
+        .with_thread_ids(true)
+        .with_line_number(true)
+        .with_filter(parse_filter(&config.filter)?)
+        .boxed())
+}
+
+/// Log lines in the file.
+pub(super) fn file_layer(
+    config: &TelemetryConfig,
+    json: bool,
+    outlet: Outlet,
+) -> Result<BoxedLayer, TelemetryError> {
+    let layer = fmt::layer()
+        .with_writer(outlet)
+        .with_ansi(false)
+        .with_target(true)
+        .with_thread_ids(true)
+        .with_line_number(true);
+    let filter = parse_filter(&config.filter)?;
+    Ok(if json {
+        layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_filter(filter)
+            .boxed()
+    } else {
+        layer.with_filter(filter).boxed()
+    })
+}
+
+/// Reads a filter in the syntax of `RUST_LOG`, and keeps tokio's internals out of it:
+/// they are for the console, and at trace level they would drown everything.
+pub(super) fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
+    let error = |reason: String| TelemetryError::Filter {
+        filter: text.to_owned(),
+        reason,
+    };
+    if let Some(level) = misspelt_level(text) {
+        return Err(error(format!("did you mean `{level}`?")));
+    }
+    let mut filter = EnvFilter::builder()
+        .parse(text)
+        .map_err(|cause| error(cause.to_string()))?;
+    for quiet in ["tokio=off", "runtime=off"] {
+        let directive = quiet
+            .parse()
+            .map_err(|cause: filter::ParseError| error(cause.to_string()))?;
+        filter = filter.add_directive(directive);
+    }
+    Ok(filter)
+}
+
+/// A lone word that is nearly a level, or begins with one (`warning`). The filter's
+/// syntax would take it for the name of a crate, and the log would stay empty without a
+/// word of why.
+fn misspelt_level(text: &str) -> Option<&'static str> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    text.split(',').map(str::trim).find_map(|word| {
+        let word = word.to_ascii_lowercase();
+        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
+        if !plain || LEVELS.contains(&word.as_str()) {
+            return None;
+        }
+        LEVELS.into_iter().find(|level| {
+            strsim::damerau_levenshtein(level, &word) <= 2
+                || (*level != "off" && word.starts_with(level))
+        })
+    })
+}
+
+/// What the histograms are about.
+pub(super) fn our_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    filter_fn(|meta| meta.is_span() && meta.target().starts_with(OURS))
+}
+
+/// Adds the console's layer, if it is wanted; returns where it listens, or a sentence
+/// about why it does not.
+#[cfg(tokio_unstable)]
+pub(super) fn add_console(
+    config: &TelemetryConfig,
+    layers: &mut Vec<BoxedLayer>,
+) -> Option<Result<SocketAddr, String>> {
+    let added = console::layer(config.console?).map(|(layer, address)| {
+        layers.push(layer);
+        address
+    });
+    Some(added)
+}
+
+#[cfg(not(tokio_unstable))]
+pub(super) fn add_console(
+    config: &TelemetryConfig,
+    _layers: &mut Vec<BoxedLayer>,
+) -> Option<Result<SocketAddr, String>> {
+    config.console.map(|_| {
+        Err(
+            "tokio-console is off: this build lacks task names. Build with \
+             RUSTFLAGS=\"--cfg tokio_unstable\" to switch it on, or say --no-console"
+                .to_owned(),
+        )
+    })
+}

@@ -1,0 +1,366 @@
+//! What the flight recorder holds as trace events, the JSON that Perfetto and Chrome read.
+//!
+//! Requests are async events, since many run at one time: each has an id, and its commands
+//! and their phases lie below it. The writer is a thread whose batches hold their BEGIN, each
+//! command's work and the COMMIT. Background work has a track for each of its names. Times
+//! are in microseconds from the server's start.
+//!
+//! What was measured is drawn end to end. A command's wait for the others of its batch is
+//! drawn as one piece before its own work, though a part of it comes after.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::flight::{Batch, Flight, Note};
+use super::phase::CommandTrace;
+use super::request::Finished;
+use super::told::{micros, trace_id};
+
+/// Bytes of a trace; what is older than what fits is left out.
+pub const LONGEST: usize = 64 << 20;
+/// The one process.
+const PROCESS: u32 = 1;
+/// The track of requests, of the writer, and the first of background work.
+const REQUESTS: u32 = 1;
+const WRITER: u32 = 2;
+const BACKGROUND: u32 = 3;
+
+/// One trace event.
+#[derive(Serialize)]
+struct Event<'e> {
+    ph: &'static str,
+    name: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'e str>,
+    pid: u32,
+    tid: u32,
+    ts: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Value>,
+}
+
+/// Writes events for as long as there is room.
+struct Writer {
+    out: Vec<u8>,
+    started: Instant,
+    longest: usize,
+    left_out: u64,
+}
+
+/// The trace of a flight. `about` is put into it, and how many records did not fit.
+pub fn write(flight: &Flight, started: Instant, about: &Value) -> Vec<u8> {
+    write_within(flight, started, about, LONGEST)
+}
+
+fn write_within(flight: &Flight, started: Instant, about: &Value, longest: usize) -> Vec<u8> {
+    let mut writer = Writer {
+        out: b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n".to_vec(),
+        started,
+        longest,
+        left_out: 0,
+    };
+    let tasks = tasks(flight);
+    writer.names(about, &tasks);
+    // The newest first: they are what fits.
+    let mut requests = flight.requests.iter().rev().peekable();
+    let mut batches = flight.batches.iter().rev().peekable();
+    let mut notes = flight.notes.iter().rev().peekable();
+    loop {
+        let ends = [
+            requests.peek().map(|one| one.began + one.wall),
+            batches.peek().map(|one| one.taken),
+            notes.peek().map(|one| one.started + one.elapsed),
+        ];
+        let Some(newest) = ends.iter().flatten().max().copied() else {
+            break;
+        };
+        let full = writer.is_full();
+        writer.left_out += u64::from(full);
+        let [request, batch, _] = ends.map(|end| end == Some(newest));
+        if request {
+            let one = requests.next();
+            one.filter(|_| !full)
+                .into_iter()
+                .for_each(|one| writer.request(one));
+        } else if batch {
+            let one = batches.next();
+            one.filter(|_| !full)
+                .into_iter()
+                .for_each(|one| writer.batch(one));
+        } else {
+            let one = notes.next();
+            one.filter(|_| !full)
+                .into_iter()
+                .for_each(|one| writer.note(one, &tasks));
+        }
+    }
+    writer.end(about)
+}
+
+/// The names of background work, each with a track of its own.
+fn tasks(flight: &Flight) -> Vec<&str> {
+    let of_tasks = flight.notes.iter().filter(|note| note.kind == "task");
+    let mut names: Vec<&str> = of_tasks.map(|note| &*note.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+impl Writer {
+    fn is_full(&self) -> bool {
+        self.out.len() >= self.longest
+    }
+
+    fn put(&mut self, event: &Event<'_>) {
+        // Writing JSON of such a struct to memory cannot fail.
+        if serde_json::to_writer(&mut self.out, event).is_ok() {
+            self.out.extend_from_slice(b",\n");
+        }
+    }
+
+    fn at(&self, instant: Instant) -> f64 {
+        micros(instant.saturating_duration_since(self.started))
+    }
+
+    fn names(&mut self, about: &Value, tasks: &[&str]) {
+        let version = about["version"].as_str().unwrap_or_default();
+        let mut name = |what: &'static str, tid: u32, args: Value| {
+            self.put(&Event {
+                ph: "M",
+                name: what,
+                cat: None,
+                id: None,
+                pid: PROCESS,
+                tid,
+                ts: 0.0,
+                dur: None,
+                args: Some(args),
+            });
+        };
+        let process = json!({"name": format!("torc-server {version}")});
+        name("process_name", 0, process);
+        name("thread_name", REQUESTS, json!({"name": "requests"}));
+        name("thread_name", WRITER, json!({"name": "writer"}));
+        for (tid, task) in (BACKGROUND..).zip(tasks) {
+            name("thread_name", tid, json!({"name": task}));
+        }
+    }
+
+    /// An async event, whole.
+    fn span(
+        &mut self,
+        id: &str,
+        cat: &str,
+        name: &str,
+        (from, to): (Instant, Instant),
+        args: Option<Value>,
+        inside: impl FnOnce(&mut Self),
+    ) {
+        let mut event = Event {
+            ph: "b",
+            name,
+            cat: Some(cat),
+            id: Some(id),
+            pid: PROCESS,
+            tid: REQUESTS,
+            ts: self.at(from),
+            dur: None,
+            args,
+        };
+        self.put(&event);
+        inside(self);
+        event.ph = "e";
+        event.ts = self.at(to);
+        event.args = None;
+        self.put(&event);
+    }
+
+    fn request(&mut self, finished: &Arc<Finished>) {
+        let id = format!("{:#x}", finished.id);
+        let args = json!({
+            "request": finished.id,
+            "path": finished.path,
+            "status": finished.status,
+            "trace_id": finished.trace_id().map(trace_id),
+            "busy_us": micros(finished.busy),
+            "polls": finished.polls,
+            "read_wait_us": micros(finished.read_wait),
+        });
+        let end = finished.began + finished.wall;
+        let whole = (finished.began, end);
+        self.span(
+            &id,
+            "request",
+            finished.route,
+            whole,
+            Some(args),
+            |writer| {
+                let mut free = finished.began;
+                let mut commands: Vec<&CommandTrace> = finished.commands.iter().collect();
+                commands.sort_by_key(|command| command.submitted);
+                for (nth, command) in commands.into_iter().enumerate() {
+                    let from = command.submitted.clamp(finished.began, end);
+                    let to = (from + command.phases.whole).min(end);
+                    // Of two at one time, the second is no part of the first.
+                    let own = (from < free).then(|| format!("{id}.{nth}"));
+                    free = free.max(to);
+                    writer.command(own.as_deref().unwrap_or(&id), command, (from, to));
+                }
+            },
+        );
+    }
+
+    fn command(&mut self, id: &str, command: &CommandTrace, (from, to): (Instant, Instant)) {
+        let args = json!({
+            "batch": command.batch,
+            "batch_size": command.batch_size,
+            "committed": command.committed,
+        });
+        let phases = command.phases;
+        let parts = [
+            ("queue_wait", phases.queue_wait),
+            ("begin", phases.begin),
+            ("batch_wait", phases.batch_wait),
+            ("execute", phases.execute),
+            ("commit", phases.commit),
+        ];
+        self.span(
+            id,
+            "request",
+            command.name,
+            (from, to),
+            Some(args),
+            |writer| {
+                let mut at = from;
+                for (name, elapsed) in parts {
+                    let end = (at + elapsed).min(to);
+                    if !elapsed.is_zero() {
+                        writer.span(id, "request", name, (at, end), None, |_| {});
+                    }
+                    at = end;
+                }
+            },
+        );
+    }
+
+    /// A complete event on a thread's track.
+    fn complete(
+        &mut self,
+        tid: u32,
+        name: &str,
+        from: Instant,
+        elapsed: Duration,
+        args: Option<Value>,
+    ) {
+        let event = Event {
+            ph: "X",
+            name,
+            cat: Some(if tid == WRITER { "writer" } else { "task" }),
+            id: None,
+            pid: PROCESS,
+            tid,
+            ts: self.at(from),
+            dur: Some(micros(elapsed)),
+            args,
+        };
+        self.put(&event);
+    }
+
+    fn batch(&mut self, batch: &Arc<Batch>) {
+        let whole = batch.begin + batch.execute + batch.commit;
+        let args = json!({"batch": batch.number, "commands": batch.commands.len()});
+        self.complete(WRITER, "batch", batch.taken, whole, Some(args));
+        self.complete(WRITER, "begin", batch.taken, batch.begin, None);
+        let mut at = batch.taken + batch.begin;
+        for command in &batch.commands {
+            let args = command.request.map(|id| json!({"request": id}));
+            self.complete(WRITER, command.name, at, command.execute, args);
+            at += command.execute;
+        }
+        let commit = batch.taken + batch.begin + batch.execute;
+        self.complete(WRITER, "commit", commit, batch.commit, None);
+        let event = Event {
+            ph: "C",
+            name: "commands waiting",
+            cat: None,
+            id: None,
+            pid: PROCESS,
+            tid: WRITER,
+            ts: self.at(commit + batch.commit),
+            dur: None,
+            args: Some(json!({"commands": batch.queued})),
+        };
+        self.put(&event);
+    }
+
+    fn note(&mut self, note: &Arc<Note>, tasks: &[&str]) {
+        let track = tasks.iter().zip(BACKGROUND..);
+        let track = track.into_iter().find(|(name, _)| **name == &*note.name);
+        match track {
+            Some((_, tid)) if note.kind == "task" => {
+                self.complete(tid, &note.name, note.started, note.elapsed, None);
+            }
+            // Others may overlap.
+            _ => {
+                let id = format!("{}-{:x}", note.kind, self.out.len());
+                let whole = (note.started, note.started + note.elapsed);
+                self.span(&id, note.kind, &note.name, whole, None, |_| {});
+            }
+        }
+    }
+
+    fn end(mut self, about: &Value) -> Vec<u8> {
+        if self.out.ends_with(b",\n") {
+            self.out.truncate(self.out.len() - 2);
+        }
+        self.out.extend_from_slice(b"\n],\"otherData\":");
+        let other = json!({
+            "about": about,
+            "made_at_us": micros(self.started.elapsed()),
+            "records_left_out": self.left_out,
+        });
+        let _ = serde_json::to_writer(&mut self.out, &other);
+        self.out.extend_from_slice(b"}\n");
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What does not fit is left out and told, and the rest is whole.
+    #[test]
+    fn a_long_trace_is_cut_and_says_so() {
+        let started = Instant::now();
+        let notes = (0..1_000).map(|n| {
+            Arc::new(Note {
+                kind: "stall",
+                name: format!("n{n}").into(),
+                started: started + Duration::from_millis(n),
+                elapsed: Duration::from_millis(5),
+            })
+        });
+        let flight = Flight {
+            notes: notes.collect(),
+            ..Flight::default()
+        };
+        let about = json!({"version": "1"});
+        let trace = write_within(&flight, started, &about, 10_000);
+        assert!(trace.len() < 11_000, "{}", trace.len());
+        let trace: Value = serde_json::from_slice(&trace).unwrap();
+        let left_out = trace["otherData"]["records_left_out"].as_u64().unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let of = |ph: &str| events.iter().filter(|one| one["ph"] == ph).count() as u64;
+        assert_eq!(of("b"), of("e"));
+        assert_eq!(of("b") + left_out, 1_000);
+        assert!(events.iter().any(|one| one["name"] == "n999"));
+    }
+}
