@@ -4,15 +4,17 @@
 mod save;
 mod waterfall;
 
+use chrono::DateTime;
 use clap::Args;
 use serde_json::json;
 
 use super::context::Context;
 use super::debug_pages::refused;
 use super::failure::Failure;
-use super::figures::micros;
+use super::figures::{micros, seconds};
 use super::output::{no_csv, print, print_json};
 use super::screen::Size;
+use crate::clock;
 use crate::wire::debug::Request;
 
 /// What a server without these pages lacks.
@@ -109,12 +111,12 @@ fn query(args: &TraceArgs) -> Vec<(&'static str, String)> {
 
 /// The slowest of those that are meant: one, or with a bound all above it.
 fn chosen(mut requests: Vec<Request>, args: &TraceArgs) -> Vec<Request> {
-    let back = f64::from(args.seconds.unwrap_or(BACK)) * 1e6;
+    let back = f64::from(args.seconds.unwrap_or(BACK));
     requests.retain(|one| match (args.slow, args.seconds) {
         // What was slow is worth seeing however long ago it was, unless a time is named.
         (Some(slow), None) => one.wall_us >= slow,
-        (Some(slow), Some(_)) => one.wall_us >= slow && one.began_ago_us <= back,
-        (None, _) => one.began_ago_us <= back,
+        (Some(slow), Some(_)) => one.wall_us >= slow && is_since(one, back),
+        (None, _) => is_since(one, back),
     });
     requests.sort_by(|a, b| b.wall_us.total_cmp(&a.wall_us));
     requests.truncate(if args.slow.is_some() {
@@ -123,6 +125,25 @@ fn chosen(mut requests: Vec<Request>, args: &TraceArgs) -> Vec<Request> {
         1
     });
     requests
+}
+
+/// How long ago a request came, in seconds; none if its time is not told.
+fn age(request: &Request) -> Option<f64> {
+    let began = DateTime::parse_from_rfc3339(&request.time).ok()?;
+    let age = clock::now().signed_duration_since(began);
+    Some(age.as_seconds_f64().max(0.0))
+}
+
+fn is_since(request: &Request, back: f64) -> bool {
+    age(request).is_none_or(|age| age <= back)
+}
+
+/// When a request came, for people.
+pub fn began(request: &Request) -> String {
+    age(request).map_or_else(
+        || "some time ago".to_owned(),
+        |age| format!("{} ago", seconds(age)),
+    )
 }
 
 fn nothing(args: &TraceArgs) -> String {

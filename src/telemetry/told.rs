@@ -27,8 +27,6 @@ pub struct RequestTold {
     pub path: String,
     /// Of the answer; 499 when the caller had gone, 0 for what was no request.
     pub status: u16,
-    /// How long ago that was.
-    pub began_ago_us: f64,
     /// Until the head of the answer was there.
     pub wall_us: f64,
     /// In which a thread worked on it.
@@ -123,7 +121,6 @@ impl RequestTold {
             route: finished.route,
             path: finished.path.to_string(),
             status: finished.status,
-            began_ago_us: micros(finished.began.elapsed()),
             wall_us: micros(finished.wall),
             busy_us: micros(finished.busy),
             polls: finished.polls,

@@ -224,6 +224,7 @@ pub struct Exemplar {
     /// Where the bucket begins.
     pub lower_us: f64,
     /// Where it ends; the last one does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub upper_us: Option<f64>,
     /// The request.
     pub request: Request,
@@ -249,8 +250,8 @@ pub struct Request {
     pub path: String,
     /// Of the answer.
     pub status: u16,
-    /// How long ago it came.
-    pub began_ago_us: f64,
+    /// When it came, RFC 3339.
+    pub time: String,
     /// Until the head of the answer was there.
     pub wall_us: f64,
     /// In which a thread worked on it.
@@ -261,6 +262,9 @@ pub struct Request {
     pub commands: Vec<Command>,
     /// What it read.
     pub statements: Vec<Statement>,
+    /// What else is told.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// What the writer did for a request.
@@ -281,6 +285,9 @@ pub struct Command {
     pub phases: Phases,
     /// What it did.
     pub statements: Vec<Statement>,
+    /// What else is told.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// Where the time of one command went.

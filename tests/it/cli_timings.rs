@@ -220,9 +220,10 @@ fn a_server_that_does_not_tell_is_explained() {
     assert_eq!(nobody.code, Some(1));
     assert!(nobody.err.contains("ssh -L 1:localhost:1"), "{nobody:?}");
     let unchecked = user.torc(&["timings", "--skip-version-check"]);
-    assert_eq!(
-        (unchecked.code, unchecked.err),
-        (nobody.code, nobody.err.clone())
+    assert_eq!(unchecked.code, Some(1));
+    assert!(
+        unchecked.err.contains("ssh -L 1:localhost:1"),
+        "{unchecked:?}"
     );
     assert!(
         nobody.err.contains("cannot reach the server"),
@@ -258,26 +259,27 @@ fn a_server_that_does_not_tell_is_explained() {
     assert!(own.err.contains("not a standalone one"), "{own:?}");
 }
 
-/// With a fixed answer, so that every column is known.
+/// The real page is to take its place in this test as soon as the server has one.
 #[test]
 fn the_slowest_are_told_with_their_phases() {
     let user = User::alone();
     let request = |id: u64, wall: f64| {
-        json!({"lower_us": wall, "upper_us": wall * 1.1, "request": {
+        json!({"lower_us": wall, "upper_us": null, "request": {
             "id": id, "route": "POST /workflows/{id}/batch_complete_jobs",
             "path": "/torc-service/v1/workflows/7/batch_complete_jobs", "status": 200,
-            "began_ago_us": 3e6, "wall_us": wall, "busy_us": 100.0, "read_wait_us": 0.0,
+            "time": "2999-01-01T00:00:00.000Z", "wall_us": wall, "busy_us": 100.0, "read_wait_us": 0.0,
             "commands": [{"operation": "batch_complete_jobs", "batch": 4, "batch_size": 2,
+                "committed": true, "at_us": 3.0,
                 "queue_wait_us": 5.0, "begin_us": 6.0, "batch_wait_us": 7.0,
                 "execute_us": 8.0, "commit_us": wall - 40.0, "whole_us": wall - 10.0,
                 "unaccounted_us": 4.0, "statements": []}],
             "statements": []}})
     };
-    let buckets = json!({"exemplars": [request(3, 900.0), request(8, 41_000.0)]});
+    let exemplars = json!({"exemplars": [request(3, 900.0), request(8, 41_000.0)]});
     let pages = Pages::serve(vec![
         Page::ok(
             "GET /debug/exemplars?operation=batch_complete_jobs ",
-            buckets.to_string(),
+            exemplars.to_string(),
         ),
         Page::ok("GET /debug/exemplars?route=", "{\"exemplars\": []}"),
     ]);

@@ -9,17 +9,20 @@ use crate::support::pages::{Page, Pages};
 use crate::support::process::{Answer, output_bounded, output_to};
 use crate::support::user::User;
 
-fn request(id: u64, wall: f64, ago: f64) -> Value {
+/// A time that no clock has passed yet.
+const JUST_NOW: &str = "2999-01-01T00:00:00.000Z";
+
+fn request(id: u64, wall: f64, began: &str) -> Value {
     let commit = wall - 21_000.0;
     json!({
         "id": id, "route": "POST /workflows/{id}/batch_complete_jobs",
         "path": "/torc-service/v1/workflows/7/batch_complete_jobs", "status": 200,
-        "began_ago_us": ago, "wall_us": wall, "busy_us": 1300.0, "read_wait_us": 400.0,
+        "time": began, "trace_id": "00ff", "wall_us": wall, "busy_us": 1300.0, "read_wait_us": 400.0,
         "commands": [{
             "operation": "batch_complete_jobs", "batch": 77, "batch_size": 3,
-            "queue_wait_us": 9000.0, "begin_us": 100.0, "batch_wait_us": 2500.0,
-            "execute_us": 6000.0, "commit_us": commit, "whole_us": wall - 3200.0,
-            "unaccounted_us": 200.0,
+            "committed": true, "at_us": 1500.0, "queue_wait_us": 9000.0, "begin_us": 100.0,
+            "batch_wait_us": 2500.0, "execute_us": 6000.0, "commit_us": commit,
+            "whole_us": wall - 3200.0, "unaccounted_us": 200.0,
             "statements": [
                 {"statement": "job.end", "calls": 12, "rows": 12, "elapsed_us": 3100.0},
                 {"statement": "result.insert", "calls": 1, "rows": 1, "elapsed_us": 900.0}],
@@ -29,14 +32,15 @@ fn request(id: u64, wall: f64, ago: f64) -> Value {
 }
 
 fn some_requests() -> Pages {
+    let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(5)).to_rfc3339();
     let all = json!({"requests": [
-        request(1, 30_000.0, 5e6), request(2, 61_000.0, 7e6), request(3, 90_000.0, 300e6),
+        request(1, 30_000.0, JUST_NOW), request(2, 61_000.0, JUST_NOW), request(3, 90_000.0, &earlier),
         {"id": 4},
     ]});
     Pages::serve(vec![
         Page::ok(
             "GET /debug/requests/2 ",
-            request(2, 61_000.0, 7e6).to_string(),
+            request(2, 61_000.0, JUST_NOW).to_string(),
         ),
         Page::of(
             "GET /debug/requests/99 ",
@@ -84,6 +88,8 @@ fn the_slowest_request_is_drawn_to_scale() {
     );
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["items"][0]["id"], 3);
+    assert_eq!(json["items"][0]["trace_id"], "00ff");
+    assert_eq!(json["items"][0]["commands"][0]["committed"], true);
     assert_eq!(json["items"].as_array().unwrap().len(), 1);
 }
 

@@ -6,9 +6,10 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::debug_pages::refused;
 use crate::cli::failure::Failure;
-use crate::cli::figures::{Grid, seconds, time};
+use crate::cli::figures::{Grid, time};
 use crate::cli::output::{print, print_json};
 use crate::cli::screen::Size;
+use crate::cli::trace::began;
 use crate::wire::debug::{Exemplar, Exemplars, Phases};
 
 /// Shows at most `limit` of them, the slowest first.
@@ -87,8 +88,8 @@ fn text(
     if let Some(first) = slowest.first() {
         let request = &first.request;
         text += &format!(
-            "The first began {} ago; `torc trace --request {}` draws it\n",
-            seconds(request.began_ago_us / 1e6),
+            "The first began {}; `torc trace --request {}` draws it\n",
+            began(request),
             request.id
         );
     }

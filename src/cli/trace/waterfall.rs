@@ -1,7 +1,8 @@
 //! One request as bars: its parts below each other, each where it was and as wide as it
 //! was long.
 
-use crate::cli::figures::{seconds, shortened, time, wrapped};
+use super::began;
+use crate::cli::figures::{shortened, time, wrapped};
 use crate::wire::BASE_PATH;
 use crate::wire::debug::{Command, Request, Statement};
 
@@ -30,9 +31,9 @@ pub fn drawn(request: &Request, columns: usize, colors: bool) -> String {
     let title = format!("Request {}: {}", request.id, request.route);
     let mut text = format!("{}\n", shortened(&title, columns));
     let about = format!(
-        "{path}, status {}, began {} ago; {} in all, {} busy",
+        "{path}, status {}, began {}; {} in all, {} busy",
         request.status,
-        seconds(request.began_ago_us / 1e6),
+        began(request),
         time(request.wall_us),
         time(request.busy_us)
     );
