@@ -156,7 +156,12 @@ async fn what_cannot_be_asked_is_refused_with_what_can() {
     for (method, path, status, text) in [
         ("GET", "/debug/timings?window=2h", 400, "10s, 1m, 5m, 1h"),
         ("GET", "/debug/timings?window=mark:x", 400, "no mark 'x'"),
-        ("GET", "/debug/timings?format=xml", 400, "html, json or text"),
+        (
+            "GET",
+            "/debug/timings?format=xml",
+            400,
+            "html, json or text",
+        ),
         ("GET", "/debug/writer?format=xml", 400, "json or text"),
         ("POST", "/debug/timings/marks/a%20b", 400, "letters, digits"),
         ("GET", "/debug/timings/reset", 405, ""),
