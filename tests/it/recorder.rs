@@ -160,7 +160,7 @@ async fn what_cannot_be_asked_is_refused_with_what_can() {
             "GET",
             "/debug/timings?format=xml",
             400,
-            "html, json or text",
+            "json, text or hlog",
         ),
         ("GET", "/debug/writer?format=xml", 400, "json or text"),
         ("POST", "/debug/timings/marks/a%20b", 400, "letters, digits"),

@@ -46,7 +46,11 @@ async fn timings(
     let named = asked.format.as_deref().filter(|_| !hlog);
     let format = match asked_format(named, &headers, Format::Json) {
         Ok(format) => format,
-        Err(refusal) => return refusal.into_response(),
+        Err(_unknown) => {
+            let named = named.unwrap_or_default();
+            let refusal = format!("unknown format '{named}'; it is html, json, text or hlog");
+            return bad_request(&refusal);
+        }
     };
     if format == Format::Html && !hlog {
         return web::page("timings");
