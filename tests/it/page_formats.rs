@@ -25,10 +25,9 @@ async fn programs_get_what_they_name_and_what_they_always_got() {
             assert!(kind.starts_with(expected), "{path} {accept:?}: {kind}");
         }
         let (status, _, text) = loaded.ask(&format!("/debug/{page}?format=xml"), None).await;
-        assert_eq!(
-            (status, &*text),
-            (400, "unknown format 'xml'; it is html, json or text\n")
-        );
+        assert_eq!(status, 400, "{page}: {text}");
+        let told = "unknown format 'xml'; it is html, json";
+        assert!(text.starts_with(told), "{page}: {text}");
     }
     let (_, kind, text) = loaded.ask("/debug", None).await;
     assert!(
