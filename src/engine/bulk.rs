@@ -17,7 +17,7 @@ pub(super) fn check_bulk<'a>(
     items: impl Iterator<Item = (i64, &'a str)>,
 ) -> Result<i64, EngineError> {
     let mut workflow_id = None;
-    let mut names = HashSet::new();
+    let mut names = HashSet::with_capacity(items.size_hint().0.min(MAX_LIMIT as usize));
     for (workflow, name) in items {
         let first = *workflow_id.get_or_insert(workflow);
         if workflow != first {

@@ -44,6 +44,9 @@ fn create(tx: &WriteTx<'_>, workflow_id: i64, models: &mut [JobModel]) -> Result
     let first = new_jobs::insert(tx, models)?;
     for (id, model) in (first..).zip(models) {
         model.id = Some(id);
+        if !has_links(model) {
+            continue;
+        }
         let links = Links {
             depends_on: model.depends_on_job_ids.clone().unwrap_or_default(),
             input_files: model.input_file_ids.clone().unwrap_or_default(),
@@ -59,6 +62,18 @@ fn create(tx: &WriteTx<'_>, workflow_id: i64, models: &mut [JobModel]) -> Result
         link(tx, workflow_id, id, &links, &model.name)?;
     }
     Ok(())
+}
+
+fn has_links(model: &JobModel) -> bool {
+    [
+        &model.depends_on_job_ids,
+        &model.input_file_ids,
+        &model.output_file_ids,
+        &model.input_user_data_ids,
+        &model.output_user_data_ids,
+    ]
+    .into_iter()
+    .any(Option::is_some)
 }
 
 fn inherit(

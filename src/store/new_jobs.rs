@@ -7,6 +7,9 @@ use super::convert::{labels_to_column, to_json};
 use super::{StoreError, WriteTx};
 use crate::wire::jobs::JobModel;
 
+/// Jobs that are made ready for the database at a time: they stay in the processor's cache.
+const CHUNK: usize = 500;
+
 /// What a request says of a new job, as its columns hold it.
 struct NewJob<'m> {
     model: &'m JobModel,
@@ -63,26 +66,28 @@ impl<'m> NewJob<'m> {
 ///
 /// What the database says; [`StoreError::Corrupt`] when a nested value has no JSON form.
 pub fn insert(tx: &WriteTx<'_>, models: &[JobModel]) -> Result<i64, StoreError> {
-    let rows = models
-        .iter()
-        .map(NewJob::of)
-        .collect::<Result<Vec<_>, _>>()?;
-    INSERT.run(tx, &rows, |job| {
-        [
-            &job.model.workflow_id,
-            &job.model.name,
-            &job.model.command,
-            &job.cancel_on_blocking_job_failure,
-            &job.supports_termination,
-            &job.model.resource_requirements_id,
-            &job.invocation_script,
-            &job.scheduler_id,
-            &job.schedule_compute_nodes,
-            &job.failure_handler_id,
-            &job.priority,
-            &job.env,
-            &job.labels,
-        ]
-    })?;
+    for models in models.chunks(CHUNK) {
+        let rows = models
+            .iter()
+            .map(NewJob::of)
+            .collect::<Result<Vec<_>, _>>()?;
+        INSERT.run(tx, &rows, |job| {
+            [
+                &job.model.workflow_id,
+                &job.model.name,
+                &job.model.command,
+                &job.cancel_on_blocking_job_failure,
+                &job.supports_termination,
+                &job.model.resource_requirements_id,
+                &job.invocation_script,
+                &job.scheduler_id,
+                &job.schedule_compute_nodes,
+                &job.failure_handler_id,
+                &job.priority,
+                &job.env,
+                &job.labels,
+            ]
+        })?;
+    }
     Ok(tx.last_id() - models.len() as i64 + 1)
 }

@@ -11,7 +11,9 @@
 pub mod history;
 pub mod window;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -117,6 +119,36 @@ type Table = RwLock<HashMap<&'static str, Arc<Mutex<Operation>>>>;
 static BOOK: LazyLock<[Table; 4]> = LazyLock::new(Default::default);
 static OFF: AtomicBool = AtomicBool::new(false);
 
+/// Operations by where their names lie. A constant may lie in several places; all of them
+/// lead to one operation.
+type Known = HashMap<(usize, usize), Arc<Mutex<Operation>>, BuildHasherDefault<Address>>;
+
+thread_local! {
+    /// What this thread has recorded before: found without a lock, and without reading the
+    /// name. Names are constants of the program, so it stays small.
+    static KNOWN: RefCell<[Known; 4]> = RefCell::default();
+}
+
+/// Hashes addresses, which nobody chooses: one multiplication by the golden ratio will do.
+#[derive(Default)]
+struct Address(u64);
+
+impl Hasher for Address {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = (self.0.rotate_left(5) ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// Records nothing from now on (`--timing off`): what that costs can be measured.
 pub fn turn_off() {
     OFF.store(true, Ordering::Relaxed);
@@ -130,7 +162,12 @@ pub fn is_on() -> bool {
 /// The operation of this name, locked for one record by `record`.
 pub fn record(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation)) {
     if is_on() {
-        record(&mut lock(&entry(&BOOK[kind as usize], name)));
+        let one = KNOWN.with_borrow_mut(|known| {
+            let place = (name.as_ptr() as usize, name.len());
+            let entry = || entry(&BOOK[kind as usize], name);
+            Arc::clone(known[kind as usize].entry(place).or_insert_with(entry))
+        });
+        record(&mut lock(&one));
     }
 }
 
