@@ -124,15 +124,7 @@ async fn send(server: &ServerProcess, method: &str, path: &str, body: &Value, sa
 
 /// One job from its creation to its end; the completion is in the caller's trace.
 async fn one_job(server: &ServerProcess, sampled: bool) {
-    let api = server.api();
-    let flow = api.workflow().await;
-    let job = api.jobs(flow, &[("a", &[])]).await[0];
-    api.initialize(flow).await;
-    let node = api.compute_node(flow).await;
-    let claim = format!("/workflows/{flow}/claim_next_jobs?limit=1");
-    api.post(&claim, Value::Null).await;
-    let start = format!("PUT /jobs/{job}/start_job/0/{node}");
-    api.send(&start, &Value::Null).await.ok();
+    let (flow, job, node) = server.api().running_job().await;
     let ended = result(flow, job, node, "completed", 0);
     let path = format!("/jobs/{job}/complete_job/completed/0");
     send(server, "POST", &path, &ended, sampled).await;

@@ -1,8 +1,6 @@
 //! What may befall telemetry: clocks that jump, signals by the thousand, a console whose
 //! client stops reading. The server goes on serving.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use console_api::instrument::InstrumentRequest;
@@ -10,22 +8,8 @@ use console_api::instrument::instrument_client::InstrumentClient;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
+use crate::support::faults::compiled;
 use crate::support::process::{HANG, ServerProcess, torc_server};
-use crate::support::root;
-
-/// Compiles a library to be put in front of libc.
-fn preload(directory: &Path, source: &str) -> PathBuf {
-    let library = directory.join("fault.so");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&library)
-        .arg(root().join("tests/it/faults").join(source))
-        .arg("-ldl")
-        .output()
-        .expect("cc is installed by scripts/test.sh");
-    assert!(compiled.status.success(), "{compiled:?}");
-    library
-}
 
 async fn timings(api: &Api, window: &str) -> Value {
     let url = format!("{}/debug/timings?window={window}", api.root());
@@ -40,14 +24,7 @@ fn count(report: &Value, operation: &str) -> u64 {
 
 /// A job from its creation to its end.
 async fn one_job(api: &Api) {
-    let flow = api.workflow().await;
-    let job = api.jobs(flow, &[("a", &[])]).await[0];
-    api.initialize(flow).await;
-    let node = api.compute_node(flow).await;
-    let claim = format!("/workflows/{flow}/claim_next_jobs?limit=1");
-    api.post(&claim, Value::Null).await;
-    let start = format!("PUT /jobs/{job}/start_job/0/{node}");
-    api.send(&start, &Value::Null).await.ok();
+    let (flow, job, node) = api.running_job().await;
     let ended = result(flow, job, node, "completed", 0);
     api.post(&format!("/jobs/{job}/complete_job/completed/0"), ended)
         .await;
@@ -64,7 +41,7 @@ async fn a_wall_clock_that_jumps_moves_no_duration() {
         .current_dir(directory.path())
         .args(["run", "--port", "0", "--no-console", "-d", "x.db"])
         .args(["--log-dir", "logs"])
-        .env("LD_PRELOAD", preload(directory.path(), "jumping_clock.c"))
+        .env("LD_PRELOAD", compiled("jumping_clock.c", directory.path()))
         .env("JUMP_FILE", &jump);
     let server = ServerProcess::spawn(command);
     let api = server.api();

@@ -148,6 +148,19 @@ impl Api {
             .unwrap()
     }
 
+    /// A job of a new workflow, claimed and started by a compute node. Answers the three.
+    pub async fn running_job(&self) -> (i64, i64, i64) {
+        let flow = self.workflow().await;
+        let job = self.jobs(flow, &[("a", &[])]).await[0];
+        self.initialize(flow).await;
+        let node = self.compute_node(flow).await;
+        let claim = format!("/workflows/{flow}/claim_next_jobs?limit=1");
+        self.post(&claim, Value::Null).await;
+        let start = format!("PUT /jobs/{job}/start_job/0/{node}");
+        self.send(&start, &Value::Null).await.ok();
+        (flow, job, node)
+    }
+
     /// The status of a job.
     pub async fn status(&self, job: i64) -> String {
         self.get(&format!("/jobs/{job}")).await["status"]
