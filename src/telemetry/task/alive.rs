@@ -292,7 +292,7 @@ mod tests {
         for (path, short) in [
             ("/home/a/torc/src/server/http.rs", "src/server/http.rs"),
             (
-                "/root/.cargo/registry/src/index-1/tokio-1.54.1/src/time/sleep.rs",
+                "/home/somebody/.cargo/registry/src/index-1/tokio-1.54.1/src/time/sleep.rs",
                 "tokio-1.54.1/src/time/sleep.rs",
             ),
             (
