@@ -3,8 +3,13 @@
 
 use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header;
 use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use crate::engine::{Caller, EngineError};
@@ -40,6 +45,29 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
                 "the header {IDEMPOTENCY_KEY} takes 1 to {LONGEST_KEY} characters of ASCII"
             ))
             .into()),
+        }
+    }
+}
+
+/// A body of many items. axum's own extractor notes the path to every value on its way, for
+/// the text of a refusal; here that is done only for a body that is refused.
+pub struct ManyJson<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ManyJson<T> {
+    type Rejection = JsonRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonRejection> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        if kind.is_none_or(|kind| kind != "application/json") {
+            // Spelt in another way, or something else: axum knows.
+            return Json::from_request(request, state)
+                .await
+                .map(|Json(items)| Self(items));
+        }
+        let bytes = Bytes::from_request(request, state).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(items) => Ok(Self(items)),
+            Err(_refused) => Json::from_bytes(&bytes).map(|Json(items)| Self(items)),
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::server::extract::ManyJson;
 use crate::wire::jobs::{CreateJobsResponse, JobModel, JobsModel, ListJobsQuery};
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
@@ -27,7 +28,7 @@ async fn create(State(engine): State<Engine>, Json(job): Json<JobModel>) -> Answ
 
 async fn create_bulk(
     State(engine): State<Engine>,
-    Json(jobs): Json<JobsModel>,
+    ManyJson(jobs): ManyJson<JobsModel>,
 ) -> Answer<CreateJobsResponse> {
     answer(engine.create_jobs(jobs).await)
 }
