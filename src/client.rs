@@ -98,7 +98,12 @@ impl Client {
     }
 
     fn call(&self, method: Method, path: impl Display) -> Call {
-        let url = format!("{}{path}", self.base);
+        self.call_at(&self.base, method, path)
+    }
+
+    /// A request to what lies at `base` on the server.
+    fn call_at(&self, base: &str, method: Method, path: impl Display) -> Call {
+        let url = format!("{base}{path}");
         let through = match &self.proxy {
             Some(proxy) => format!(" through the proxy {proxy}"),
             None => String::new(),
@@ -111,7 +116,7 @@ impl Client {
         Call {
             what,
             request,
-            server: format!("{}{through}", self.base),
+            server: format!("{base}{through}"),
         }
     }
 

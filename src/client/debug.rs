@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Call, Client, ClientError, accepted};
+use super::{Call, Client, ClientError};
 use crate::wire::BASE_PATH;
 use crate::wire::debug::{Exemplars, Marks, Request, Requests};
 
@@ -106,34 +106,17 @@ impl Client {
         Ok(bytes)
     }
 
+    /// A request to a debug page.
     pub(super) fn debug(&self, method: Method, page: &str) -> Call {
-        let url = format!("{}/debug{page}", root(&self.base));
-        let through = match &self.proxy {
-            Some(proxy) => format!(" through the proxy {proxy}"),
-            None => String::new(),
-        };
-        Call {
-            what: format!("{method} {url}{through}"),
-            request: self.http.request(method, &url),
-            server: format!("{}{through}", root(&self.base)),
-        }
+        self.call_at(root(&self.base), method, format_args!("/debug{page}"))
     }
 }
 
 impl Call {
     /// Sends the request; the answer has no body.
-    async fn send_only(self) -> Result<(), ClientError> {
-        let Self {
-            what,
-            server,
-            request,
-        } = self;
-        let response = request
-            .timeout(super::ANSWER_TIMEOUT)
-            .send()
-            .await
-            .map_err(|error| ClientError::transport(&what, &server, &error))?;
-        accepted(&what, response).await.map(drop)
+    async fn send_only(mut self) -> Result<(), ClientError> {
+        self.request = self.request.timeout(super::ANSWER_TIMEOUT);
+        self.open().await.map(drop)
     }
 }
 

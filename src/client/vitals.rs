@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError};
-use crate::wire::vitals::{Runtime, Statements, Timings, Writer};
+use crate::wire::debug::{Timings, Writer};
+use crate::wire::vitals::{Runtime, Statements};
 
 #[derive(Serialize)]
 struct WindowQuery<'q> {

@@ -225,7 +225,7 @@ impl Work {
         let export = spans::export(requests, &self.config.resource, Epoch::now());
         let mut pause = PAUSE;
         for nth in 1..=tries {
-            match self.sender.send(export.clone()).await {
+            match self.sender.send(&export).await {
                 Ok(()) => {
                     let count = batch.len() as u64;
                     exporter.counts.exported.fetch_add(count, Ordering::Relaxed);

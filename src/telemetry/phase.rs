@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use super::recorder::{self, Kind, Part};
 use super::request;
-use super::series::Series;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
 static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
@@ -157,7 +156,7 @@ pub fn command(trace: &CommandTrace) {
         ] {
             operation.part(part).add_duration(elapsed, 1);
         }
-        operation.failed += u64::from(!trace.committed);
+        operation.counts.failed += u64::from(!trace.committed);
     });
 }
 
@@ -191,7 +190,7 @@ pub fn statement(id: &'static str, rows: u64, elapsed: Duration) {
     }
     recorder::record(Kind::Statement, id, |operation| {
         operation.part(Part::Whole).add_duration(elapsed, 1);
-        operation.rows += rows;
+        operation.counts.rows += rows;
     });
     let in_command = COMMAND.with_borrow_mut(|command| {
         command
@@ -222,15 +221,6 @@ pub fn task(name: &'static str, elapsed: Duration) {
     if let Some(listener) = TASKS.get() {
         listener(name, elapsed);
     }
-}
-
-/// The sizes of batches so far.
-pub fn batch_sizes() -> Series {
-    let mut sizes = Series::default();
-    recorder::record(Kind::Task, BATCH_SIZE, |operation| {
-        sizes = operation.part(Part::Whole).clone();
-    });
-    sizes
 }
 
 #[cfg(test)]

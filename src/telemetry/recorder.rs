@@ -81,9 +81,16 @@ pub struct Key {
 pub struct Operation {
     /// Its series. A handful, so a scan beats a map.
     parts: Vec<(Part, Series)>,
+    /// What is only counted.
+    pub counts: Counts,
+}
+
+/// What is counted of an operation, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
     /// Rows that a statement read or changed.
     pub rows: u64,
-    /// Requests answered with a status from 500 on, commands that were not committed.
+    /// Commands that were not committed.
     pub failed: u64,
     /// Requests by the first digit of their status, 1 to 5.
     pub statuses: [u64; 5],
@@ -162,61 +169,51 @@ pub fn is_on() -> bool {
 /// The operation of this name, locked for one record by `record`.
 pub fn record(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation)) {
     if is_on() {
-        let one = KNOWN.with_borrow_mut(|known| {
-            let place = (name.as_ptr() as usize, name.len());
-            let entry = || entry(&BOOK[kind as usize], name);
-            Arc::clone(known[kind as usize].entry(place).or_insert_with(entry))
-        });
+        let at = kind as usize;
+        let one = KNOWN.with_borrow_mut(|known| find_or_make(&mut known[at], &BOOK[at], name));
         record(&mut lock(&one));
     }
 }
 
-/// Visits a copy of each operation of a kind, without holding up recording.
-pub fn visit(kind: Kind, mut see: impl FnMut(&'static str, Operation)) {
-    let known: Vec<(&'static str, Arc<Mutex<Operation>>)> = {
-        let table = BOOK[kind as usize]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        table
-            .iter()
-            .map(|(name, one)| (*name, Arc::clone(one)))
-            .collect()
-    };
-    for (name, one) in known {
-        let copy = lock(&one).clone();
-        see(name, copy);
+/// Every kind.
+const KINDS: [Kind; 4] = [Kind::Route, Kind::Command, Kind::Statement, Kind::Task];
+
+/// The operations of a kind.
+fn known(kind: Kind) -> Vec<(&'static str, Arc<Mutex<Operation>>)> {
+    let table = BOOK[kind as usize]
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
+    table
+        .iter()
+        .map(|(name, one)| (*name, Arc::clone(one)))
+        .collect()
+}
+
+/// Visits each operation of a kind. Recording it waits meanwhile, so `see` copies what it
+/// needs and works on that later.
+pub fn visit(kind: Kind, mut see: impl FnMut(&'static str, &Operation)) {
+    for (name, one) in known(kind) {
+        see(name, &lock(&one));
     }
 }
 
 /// Visits what changed in each series since the last visit with the same `counts`, which
 /// hold how many values each had then.
 fn visit_changed(counts: &mut HashMap<Key, u64>, mut see: impl FnMut(Key, Series)) {
-    for kind in [Kind::Route, Kind::Command, Kind::Statement, Kind::Task] {
-        let known: Vec<(&'static str, Arc<Mutex<Operation>>)> = {
-            let table = BOOK[kind as usize]
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            table
-                .iter()
-                .map(|(name, one)| (*name, Arc::clone(one)))
-                .collect()
-        };
-        for (name, one) in known {
-            let mut changed = Vec::new();
-            {
-                let operation = lock(&one);
-                for (part, series) in operation.parts() {
-                    let key = Key { kind, name, part };
-                    let count = counts.entry(key).or_insert(0);
-                    if *count != series.count() {
-                        *count = series.count();
-                        changed.push((key, series.clone()));
-                    }
+    for kind in KINDS {
+        let mut changed = Vec::new();
+        visit(kind, |name, operation| {
+            for (part, series) in operation.parts() {
+                let key = Key { kind, name, part };
+                let count = counts.entry(key).or_insert(0);
+                if *count != series.count() {
+                    *count = series.count();
+                    changed.push((key, series.clone()));
                 }
             }
-            for (key, series) in changed {
-                see(key, series);
-            }
+        });
+        for (key, series) in changed {
+            see(key, series);
         }
     }
 }
@@ -240,21 +237,26 @@ pub fn find(kind: Kind, name: &str) -> Option<(&'static str, Vec<Part>)> {
 pub fn cost_ns() -> f64 {
     static COST: LazyLock<f64> = LazyLock::new(|| {
         const RECORDS: u32 = 500;
-        let table = Table::default();
+        let (mut known, table) = (Known::default(), Table::default());
         // The best of some tries: others may want the processor meanwhile.
         let tries = (0..10).map(|_| {
             let start = Instant::now();
             for n in 0..RECORDS {
                 let elapsed = Duration::from_nanos(1_000 + u64::from(n) * 97);
-                lock(&entry(&table, "cost"))
-                    .part(Part::Whole)
-                    .add_duration(elapsed, 1);
+                let one = find_or_make(&mut known, &table, "cost");
+                lock(&one).part(Part::Whole).add_duration(elapsed, 1);
             }
             start.elapsed().as_secs_f64() * 1e9 / f64::from(RECORDS)
         });
         tries.fold(f64::INFINITY, f64::min)
     });
     *COST
+}
+
+/// The operation of this name, which this thread mostly knows.
+fn find_or_make(known: &mut Known, table: &Table, name: &'static str) -> Arc<Mutex<Operation>> {
+    let place = (name.as_ptr() as usize, name.len());
+    Arc::clone(known.entry(place).or_insert_with(|| entry(table, name)))
 }
 
 fn entry(table: &Table, name: &'static str) -> Arc<Mutex<Operation>> {

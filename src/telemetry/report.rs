@@ -9,7 +9,7 @@ use super::board::WriterReport;
 use super::otlp::OtlpReport;
 use super::phase;
 use super::recorder::history::Lately;
-use super::recorder::{Key, Kind, Operation, Part, visit};
+use super::recorder::{Counts, Key, Kind, Part, visit};
 use super::series::{Series, Summary};
 
 /// What telemetry measured in a window. Times are in microseconds.
@@ -151,6 +151,8 @@ struct Found<'w> {
     series: &'w HashMap<Key, Series>,
     kind: Kind,
     name: &'static str,
+    /// Its calls since the start.
+    calls: u64,
     /// Whether the summaries have their buckets.
     buckets: bool,
 }
@@ -235,40 +237,46 @@ struct Every<'w> {
 }
 
 /// What `make` says of each operation of a kind that has something in the window.
-fn each<T>(every: Every<'_>, make: impl Fn(&Found<'_>, &Operation) -> T) -> Vec<T> {
+fn each<T>(every: Every<'_>, make: impl Fn(&Found<'_>, Counts) -> T) -> Vec<T> {
     let Every {
         series,
         kind,
         buckets,
     } = every;
-    let mut made = Vec::new();
+    let mut counts = Vec::new();
     visit(kind, |name, operation| {
-        let found = Found {
-            series,
-            kind,
-            name,
-            buckets,
-        };
-        if found.series(Part::Whole).is_some() {
-            made.push(make(&found, &operation));
-        }
+        let calls = operation.get(Part::Whole).map_or(0, Series::count);
+        counts.push((name, operation.counts, calls));
     });
-    made
+    counts
+        .into_iter()
+        .filter_map(|(name, counts, calls)| {
+            let found = Found {
+                series,
+                kind,
+                name,
+                calls,
+                buckets,
+            };
+            found.series(Part::Whole)?;
+            Some(make(&found, counts))
+        })
+        .collect()
 }
 
-fn route(found: &Found<'_>, operation: &Operation) -> RouteReport {
+fn route(found: &Found<'_>, counts: Counts) -> RouteReport {
     let wall = found.summary(Part::Whole);
     RouteReport {
         route: found.name.to_owned(),
         count: wall.count,
-        failed: operation.failed,
+        failed: counts.statuses[4],
         wall,
         busy: found.summary(Part::Busy),
         read_wait: found.summary(Part::ReadWait),
     }
 }
 
-fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
+fn operation(found: &Found<'_>, counts: Counts) -> OperationReport {
     let whole = found.summary(Part::Whole);
     let parts = [
         Part::QueueWait,
@@ -281,7 +289,7 @@ fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
     OperationReport {
         operation: found.name.to_owned(),
         count: whole.count,
-        failed: operation.failed,
+        failed: counts.failed,
         unaccounted_us: (whole.total - accounted).max(0.0),
         whole,
         queue_wait: found.summary(Part::QueueWait),
@@ -294,12 +302,11 @@ fn operation(found: &Found<'_>, operation: &Operation) -> OperationReport {
     }
 }
 
-fn statement(found: &Found<'_>, operation: &Operation) -> StatementReport {
-    let calls = operation.get(Part::Whole).map_or(0, Series::count);
+fn statement(found: &Found<'_>, counts: Counts) -> StatementReport {
     StatementReport {
         statement: found.name.to_owned(),
-        rows: operation.rows,
-        rows_per_call: operation.rows as f64 / calls.max(1) as f64,
+        rows: counts.rows,
+        rows_per_call: counts.rows as f64 / found.calls.max(1) as f64,
         share: 0.0,
         elapsed: found.summary(Part::Whole),
         scanned: found

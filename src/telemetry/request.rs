@@ -301,9 +301,8 @@ fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
             let part = operation.part(Part::ReadWait);
             part.add_duration(finished.read_wait, 1);
         }
-        operation.failed += u64::from(finished.status >= 500);
         let class = usize::from(finished.status / 100).clamp(1, 5);
-        operation.statuses[class - 1] += 1;
+        operation.counts.statuses[class - 1] += 1;
     });
     tell(&finished);
 }

@@ -107,6 +107,8 @@ pub struct RouteTimes {
 pub struct OperationTimes {
     /// Its name.
     pub operation: String,
+    /// How many.
+    pub count: u64,
     /// Since the start: not committed.
     pub failed: u64,
     /// From submitting to the reply.
@@ -115,12 +117,16 @@ pub struct OperationTimes {
     pub queue_wait: Times,
     /// BEGIN of its batch.
     pub begin_latency: Times,
+    /// Its share of that.
+    pub begin_cost: Times,
     /// The others of its batch were carried out.
     pub batch_wait: Times,
     /// Its own work.
     pub execute: Times,
     /// COMMIT of its batch.
     pub commit_latency: Times,
+    /// Its share of that.
+    pub commit_cost: Times,
     /// What the parts leave of the whole, in total.
     pub unaccounted_us: f64,
 }
@@ -137,6 +143,8 @@ pub struct StatementTimes {
     pub share: f64,
     /// How long it took.
     pub elapsed: Times,
+    /// Rows that its calls went through without an index, of the calls that did.
+    pub scanned: Times,
 }
 
 /// Something in the background.
@@ -166,6 +174,12 @@ pub struct Writer {
     pub longest_wait_us: f64,
     /// Bytes of the write-ahead log.
     pub log_bytes: u64,
+    /// The last time that it was moved into the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_checkpoint: Option<Checkpoint>,
+    /// The last wait for a lock of another process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_wait: Option<LockWait>,
 }
 
 /// A part of the batch that holds the writer.
@@ -189,6 +203,46 @@ pub struct Doing {
     pub request: Option<u64>,
     /// Since when.
     pub for_us: f64,
+}
+
+/// One move of the write-ahead log.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checkpoint {
+    /// How long ago it ended.
+    pub ago_us: f64,
+    /// Pages that readers kept in the log.
+    pub held_back_pages: u64,
+    /// How often in a row it came no further.
+    pub stuck: u64,
+    /// For how long.
+    pub stuck_for_us: f64,
+    /// Other processes that read the log.
+    pub readers: Vec<OtherProcess>,
+}
+
+/// A wait for a lock that another process held.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LockWait {
+    /// It goes on.
+    pub now: bool,
+    /// How long it took, or has taken.
+    pub waited_us: f64,
+    /// How long ago it ended.
+    pub ago_us: f64,
+    /// Who held the lock, where the system tells.
+    pub holder: Option<OtherProcess>,
+}
+
+/// Another process that has the database open.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OtherProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// Its program.
+    pub program: String,
 }
 
 /// Answers `GET /debug/timings/marks`.

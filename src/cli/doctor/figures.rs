@@ -1,7 +1,8 @@
 //! The sums that the rules rest on: where the requests of a window spent their time, and
 //! what the writer did in it.
 
-use crate::wire::vitals::{Operation, Phases, Runtime, Statements, Summary, Timings, Writer};
+use crate::wire::debug::{OperationTimes, PhaseTimes, Times, Timings, Writer};
+use crate::wire::vitals::{Runtime, Statements};
 
 /// Fewer requests than this say nothing about a server.
 pub const ENOUGH_REQUESTS: u64 = 20;
@@ -145,18 +146,18 @@ impl Figures {
 }
 
 /// What was recorded of something in the background.
-pub fn task(phases: &Phases, name: &str) -> Summary {
+pub fn task(phases: &PhaseTimes, name: &str) -> Times {
     let found = phases.tasks.iter().find(|task| task.task == name);
-    found.map_or_else(Summary::default, |task| task.elapsed)
+    found.map_or_else(Times::default, |task| task.elapsed.clone())
 }
 
 /// The writer's time that an operation used.
-pub fn cost(operation: &Operation) -> f64 {
+pub fn cost(operation: &OperationTimes) -> f64 {
     operation.begin_cost.total + operation.execute.total + operation.commit_cost.total
 }
 
 /// How long an operation holds the writer each time, with the others of its batch.
-pub fn hold(operation: &Operation) -> f64 {
+pub fn hold(operation: &OperationTimes) -> f64 {
     operation.begin_latency.mean
         + operation.batch_wait.mean
         + operation.execute.mean
@@ -166,12 +167,12 @@ pub fn hold(operation: &Operation) -> f64 {
 /// How much an operation makes others wait: who comes while it holds the writer waits for
 /// half of that on average, and the longer it holds, the more come. So the time that it
 /// used counts times the time that it held.
-pub fn weight(operation: &Operation) -> f64 {
+pub fn weight(operation: &OperationTimes) -> f64 {
     cost(operation) * hold(operation)
 }
 
 /// The operation that held the writer longest.
-pub fn main_holder(phases: &Phases) -> Option<&Operation> {
+pub fn main_holder(phases: &PhaseTimes) -> Option<&OperationTimes> {
     let operations = phases.operations.iter();
     operations.max_by(|a, b| cost(a).total_cmp(&cost(b)))
 }

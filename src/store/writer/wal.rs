@@ -22,6 +22,8 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle};
 use super::locks;
 use crate::telemetry::{board, phase};
 
+/// After so many pages more the log's length is looked at.
+const LOOK: i64 = 64;
 /// The log is moved whenever so many pages have come: 16 MiB.
 const PAGES: i64 = 4_000;
 /// So many pages the writer moves itself.
@@ -60,8 +62,12 @@ pub(super) struct Wal {
     asked: bool,
     /// Pages at the last look; fewer now mean that the log was begun anew.
     seen: i64,
+    /// Bytes of the file when it was last asked.
+    bytes: u64,
     /// Pages at which the log is moved next.
     next: i64,
+    /// Pages that were in the database before the thread was asked.
+    moved: i64,
     tried: Option<Instant>,
 }
 
@@ -89,7 +95,9 @@ impl Wal {
             database: path.to_owned(),
             asked: false,
             seen: 0,
+            bytes: 0,
             next: PAGES,
+            moved: 0,
             tried: None,
         })
     }
@@ -112,8 +120,11 @@ impl Wal {
             self.asked = false;
         }
         if logged != self.seen {
-            let bytes = std::fs::metadata(&self.file).map_or(0, |file| file.len());
-            board::log(u64::try_from(logged).unwrap_or(0), bytes);
+            // The file is asked for its length now and then, not after each batch.
+            if logged / LOOK != self.seen / LOOK || self.bytes == 0 {
+                self.bytes = std::fs::metadata(&self.file).map_or(0, |file| file.len());
+            }
+            board::log(u64::try_from(logged).unwrap_or(0), self.bytes);
         }
         self.seen = logged;
         let Some(mover) = &self.mover else {
@@ -128,8 +139,13 @@ impl Wal {
             self.asked = false;
             self.next = logged + PAGES;
             self.finish(conn);
+        } else if self.asked && moved == self.moved {
+            // A reader keeps the log where it is: asking after each batch would not help.
+            self.asked = false;
+            self.next = logged + NEAR;
         } else {
             self.asked = true;
+            self.moved = moved;
             mover.ask();
         }
     }
@@ -138,7 +154,7 @@ impl Wal {
     fn finish(&mut self, conn: &Connection) {
         let large = std::fs::metadata(&self.file).is_ok_and(|file| file.len() > LIMIT);
         if !large {
-            if let Err(error) = moving("wal.finish", &self.database, || checkpoint(conn)) {
+            if let Err(error) = moving("wal.finish", &self.database, || checkpoint(conn, PASSIVE)) {
                 tracing::warn!("cannot move the write-ahead log: {error}");
             }
             return;
@@ -149,14 +165,7 @@ impl Wal {
         self.tried = Some(Instant::now());
         let emptied = moving("wal.truncate", &self.database, || {
             conn.busy_timeout(PATIENCE)?;
-            conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
-                let busy: i64 = row.get(0)?;
-                Ok(Moved {
-                    pages: row.get::<_, i64>(2)?.max(0),
-                    of: row.get::<_, i64>(1)?.max(0),
-                    whole: busy == 0,
-                })
-            })
+            checkpoint(conn, "PRAGMA wal_checkpoint(TRUNCATE)")
         });
         if let Err(error) = locks::wait_patiently(conn) {
             tracing::warn!("the writer's patience could not be set back: {error}");
@@ -217,7 +226,7 @@ impl Mover {
 
 fn serve(conn: &Connection, database: &Path, inbox: &Receiver<()>, moved: &AtomicI64) {
     while inbox.recv().is_ok() {
-        match moving("wal.checkpoint", database, || checkpoint(conn)) {
+        match moving("wal.checkpoint", database, || checkpoint(conn, PASSIVE)) {
             Ok(done) => moved.store(done.pages, Ordering::Release),
             Err(error) => {
                 if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) {
@@ -241,8 +250,10 @@ struct Moved {
 }
 
 /// Moves what no reader needs in the log.
-fn checkpoint(conn: &Connection) -> rusqlite::Result<Moved> {
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+fn checkpoint(conn: &Connection, pragma: &str) -> rusqlite::Result<Moved> {
+    conn.query_row(pragma, (), |row| {
         let busy: i64 = row.get(0)?;
         Ok(Moved {
             // Negative where there is no log, which this database always has.

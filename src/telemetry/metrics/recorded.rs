@@ -23,13 +23,15 @@ pub fn tell(page: &mut Page<'_, '_>) -> fmt::Result {
     tasks(page)
 }
 
-/// What `make` keeps of each operation of a kind, by name. Only one operation's histograms
-/// are copied at a time.
+/// What `make` tells of a copy of each operation of a kind, by name.
 fn each<T>(kind: Kind, make: impl Fn(&Operation) -> T) -> Vec<(&'static str, T)> {
     let mut found = Vec::new();
-    visit(kind, |name, operation| found.push((name, make(&operation))));
+    visit(kind, |name, operation| {
+        found.push((name, operation.clone()))
+    });
     found.sort_unstable_by_key(|(name, _)| *name);
-    found
+    let told = |(name, operation): (_, Operation)| (name, make(&operation));
+    found.into_iter().map(told).collect()
 }
 
 fn times(operation: &Operation, part: Part) -> Counted {
@@ -39,7 +41,7 @@ fn times(operation: &Operation, part: Part) -> Counted {
 fn routes(page: &mut Page<'_, '_>) -> fmt::Result {
     let routes = each(Kind::Route, |route| {
         let [whole, read_wait] = [Part::Whole, Part::ReadWait].map(|part| times(route, part));
-        (route.statuses, whole, read_wait)
+        (route.counts.statuses, whole, read_wait)
     });
     let help = "Requests by route and class of the answer's status; 4xx with those whose \
                 caller went away.";
@@ -72,7 +74,7 @@ fn routes(page: &mut Page<'_, '_>) -> fmt::Result {
 fn commands(page: &mut Page<'_, '_>) -> fmt::Result {
     let commands = each(Kind::Command, |command| {
         let phases = PHASES.map(|(part, _)| times(command, part));
-        (command.failed, times(command, Part::Whole), phases)
+        (command.counts.failed, times(command, Part::Whole), phases)
     });
     let help = "Writes from being submitted to their reply.";
     let mut family = page.histograms("torc_write_seconds", help)?;
@@ -92,7 +94,13 @@ fn commands(page: &mut Page<'_, '_>) -> fmt::Result {
     for (operation, (failed, ..)) in &commands {
         family.counter(&[("operation", operation)], *failed)?;
     }
-    let sizes = Counted::numbers().with(Some(&phase::batch_sizes()));
+    let mut sizes = None;
+    visit(Kind::Task, |name, task| {
+        if name == phase::BATCH_SIZE {
+            sizes = task.get(Part::Whole).cloned();
+        }
+    });
+    let sizes = Counted::numbers().with(sizes.as_ref());
     page.histogram("torc_write_batch_size", "Writes in a batch.", &sizes)
 }
 
@@ -101,7 +109,7 @@ fn statements(page: &mut Page<'_, '_>) -> fmt::Result {
         let series = statement.get(Part::Whole);
         let calls = series.map_or(0, |series| series.count());
         let seconds = series.map_or(0.0, |series| series.sum() as f64 / 1e9);
-        (calls, statement.rows, seconds)
+        (calls, statement.counts.rows, seconds)
     });
     let mut family = page.counters("torc_statement_calls", "Runs of each SQL statement.")?;
     for (statement, (calls, ..)) in &statements {

@@ -96,7 +96,7 @@ impl Sender {
     /// # Errors
     ///
     /// [`SendError`].
-    pub async fn send(&mut self, export: ExportTraceServiceRequest) -> Result<(), SendError> {
+    pub async fn send(&mut self, export: &ExportTraceServiceRequest) -> Result<(), SendError> {
         match self {
             Self::Http { client, url } => {
                 let request = client
@@ -121,7 +121,7 @@ impl Sender {
                 metadata,
                 timeout,
             } => {
-                let mut request = tonic::Request::new(export);
+                let mut request = tonic::Request::new(export.clone());
                 *request.metadata_mut() = metadata.clone();
                 request.set_timeout(*timeout);
                 // The deadline in the request is the server's; this one is ours.

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::window::{MARKS, RESET, Window, WindowError};
-use super::{Key, Kind, Operation, visit, visit_changed};
+use super::{KINDS, Key, visit, visit_changed};
 use crate::clock;
 use crate::telemetry::series::{Delta, Series};
 
@@ -217,8 +217,8 @@ fn join<'a>(intervals: impl Iterator<Item = &'a Interval> + Clone) -> Option<Int
 /// All series as they are now.
 fn all() -> HashMap<Key, Series> {
     let mut found = HashMap::new();
-    for kind in [Kind::Route, Kind::Command, Kind::Statement, Kind::Task] {
-        visit(kind, |name, operation: Operation| {
+    for kind in KINDS {
+        visit(kind, |name, operation| {
             for (part, series) in operation.parts() {
                 found.insert(Key { kind, name, part }, series.clone());
             }
@@ -369,7 +369,15 @@ pub fn columns(key: Key, span: Duration) -> Vec<Column> {
 /// Bytes that all series, intervals and marks hold, roughly.
 pub fn bytes() -> usize {
     let of = |series: &Series| series.histogram().distinct_values() * 8 + 160;
-    let live: usize = all().values().map(of).sum();
+    let mut live = 0;
+    for kind in KINDS {
+        visit(kind, |_, operation| {
+            live += operation
+                .parts()
+                .map(|(_, series)| of(series))
+                .sum::<usize>();
+        });
+    }
     let history = history();
     let last: usize = history.last.values().map(of).sum();
     let marks: usize = history
@@ -383,7 +391,7 @@ pub fn bytes() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Part, record};
+    use super::super::{Kind, Part, record};
     use super::*;
 
     fn add(name: &'static str, micros: u64) {

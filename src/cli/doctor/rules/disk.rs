@@ -5,7 +5,7 @@ use super::writer::of_the_writer;
 use super::{WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{self, Figures, Pages, task};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, size, time};
-use crate::wire::vitals::OtherProcess;
+use crate::wire::debug::OtherProcess;
 
 /// A small commit is one sync of the disk. A solid-state disk answers within a millisecond
 /// or two, a turning one within ten.

@@ -3,7 +3,8 @@
 use super::{MOST, WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{ENOUGH_REQUESTS, Figures, Pages, task};
 use crate::cli::doctor::finding::{Finding, Severity, Value, fact, over, percent, time};
-use crate::wire::vitals::{Stall, Statement};
+use crate::wire::debug::{RouteTimes, StatementTimes};
+use crate::wire::vitals::Stall;
 
 /// A worker thread that stands still so long is blocked; a busy machine alone does not
 /// keep a thread from its CPU for a second.
@@ -87,7 +88,7 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
         let pages = pages.statements.as_ref()?;
         pages.statements.iter().find(|one| one.id == id)
     };
-    let scans = |one: &Statement| {
+    let scans = |one: &StatementTimes| {
         let seen = one.scanned.count > 0 && one.scanned.mean >= SCANNED_ROWS;
         let by_plan = planned(&one.statement).is_some_and(|plan| plan.scans);
         seen || (by_plan && one.elapsed.mean >= SCAN_US)
@@ -96,7 +97,7 @@ pub fn table_scan(pages: &Pages, figures: &Figures) -> Option<Finding> {
     let worst = statements
         .filter(|one| scans(one))
         .max_by(|a, b| a.elapsed.total.total_cmp(&b.elapsed.total))?;
-    let elapsed = worst.elapsed;
+    let elapsed = &worst.elapsed;
     // Others wait behind it only if it is the writer's; only those are watched row by row.
     let share = if worst.scanned.count > 0 {
         // Of an average hold, since it is not known whose statement it was.
@@ -204,8 +205,8 @@ pub fn read_connections_exhausted(pages: &Pages, figures: &Figures) -> Option<Fi
         return None;
     }
     // Who reads, beyond waiting: the one with the most time left holds the connections.
-    let reads = |route: &&crate::wire::vitals::Route| route.read_wait.count > 0;
-    let holds = |route: &crate::wire::vitals::Route| route.wall.total - route.read_wait.total;
+    let reads = |route: &&RouteTimes| route.read_wait.count > 0;
+    let holds = |route: &RouteTimes| route.wall.total - route.read_wait.total;
     let longest = routes
         .iter()
         .filter(reads)

@@ -3,7 +3,7 @@
 use super::{HELD_NOW_US, WORTH_SAYING, advice, ratio, severity};
 use crate::cli::doctor::figures::{self, Figures, Pages, cost, weight};
 use crate::cli::doctor::finding::{Evidence, Finding, Value, fact, over, percent, time};
-use crate::wire::vitals::{Doing, Operation, Writer};
+use crate::wire::debug::{Doing, OperationTimes, Writer};
 
 /// An operation whose own work takes so long each time is noticed by everybody behind it. Its
 /// commit does not count here: that is the disk's affair.
@@ -79,7 +79,7 @@ fn holding_now(writer: &Writer) -> Option<&Doing> {
 }
 
 /// The writer's time that one command of an operation uses.
-fn each(operation: &Operation) -> f64 {
+fn each(operation: &OperationTimes) -> f64 {
     ratio(cost(operation), operation.count as f64)
 }
 
@@ -87,7 +87,7 @@ fn each(operation: &Operation) -> f64 {
 fn held(
     pages: &Pages,
     name: &str,
-    known: Option<&Operation>,
+    known: Option<&OperationTimes>,
     now: Option<&Doing>,
 ) -> Vec<Evidence> {
     let mut evidence = Vec::new();
@@ -161,7 +161,7 @@ pub fn writer_busy(pages: &Pages, figures: &Figures) -> Option<Finding> {
 }
 
 /// How much of the time is the writer's, who holds it, and what most of that is.
-pub(super) fn of_the_writer(figures: &Figures, holder: &Operation) -> String {
+pub(super) fn of_the_writer(figures: &Figures, holder: &OperationTimes) -> String {
     let parts = [
         (holder.begin_latency.mean, "BEGIN"),
         (holder.batch_wait.mean, "the others of its batch"),
