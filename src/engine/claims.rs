@@ -150,7 +150,7 @@ fn answer(jobs: Vec<JobModel>) -> ClaimResponse {
 /// for what is not there.
 fn note_empty(answer: &ClaimResponse, asked: Instant) {
     if answer.jobs.as_ref().is_none_or(Vec::is_empty) {
-        phase::task("claim.empty", asked.elapsed());
+        phase::part("claim.empty", asked.elapsed());
     }
 }
 

@@ -99,7 +99,7 @@ impl Writer {
         let entry = Entry::new(command, reply);
         let ticket = entry.ticket();
         if let Err(refused) = self.queue.try_send(Message::Command(Box::new(entry))) {
-            board::leave(ticket);
+            board::leave([ticket]);
             return Err(match refused {
                 TrySendError::Full(_) => StoreError::Overloaded {
                     what: format!("{} writes", self.shared.capacity),
@@ -159,9 +159,7 @@ fn run(
         };
         let mut batch = Vec::with_capacity(16);
         held_back = gather(first, &mut batch, &mut inbox);
-        for entry in &batch {
-            board::leave(entry.ticket());
-        }
+        board::leave(batch.iter().map(|entry| entry.ticket()));
         if shared.hurried.load(Ordering::Relaxed) {
             batch::refuse(batch, &StoreError::Stopping);
             continue;

@@ -57,13 +57,15 @@ pub fn enter(operation: &'static str) -> Ticket {
     Ticket(ticket)
 }
 
-/// Takes a command out of the queue: it is carried out, or was refused.
-pub fn leave(ticket: Ticket) {
+/// Takes commands out of the queue: they are carried out, or were refused.
+pub fn leave(tickets: impl IntoIterator<Item = Ticket>) {
     let mut waiting = lock(&WAITING);
-    // Mostly the first; of two that came at one time, the second may be taken first.
-    if let Some(at) = waiting.iter().position(|one| one.ticket == ticket.0) {
-        waiting.remove(at);
-        DEPTH.fetch_sub(1, Ordering::Relaxed);
+    for ticket in tickets {
+        // Mostly the first; of two that came at one time, the second may be taken first.
+        if let Some(at) = waiting.iter().position(|one| one.ticket == ticket.0) {
+            waiting.remove(at);
+            DEPTH.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -270,9 +272,8 @@ mod tests {
         assert_eq!(holder, [("create_jobs", 1), ("complete_job", 2)]);
         committing();
         assert_eq!(report().doing.unwrap().operation, "commit");
-        leave(second);
-        leave(first);
-        leave(first);
+        leave([second, first]);
+        leave([first]);
         release();
         let writer = report();
         assert!(writer.holder.is_empty() && writer.waiters.is_empty());

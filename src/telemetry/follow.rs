@@ -1,6 +1,7 @@
 //! Finished requests as they come, for readers that follow. One that reads too slowly
 //! misses some and is told how many.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use tokio::sync::broadcast::{self, Receiver, Sender};
@@ -14,9 +15,12 @@ const READERS: usize = 16;
 
 static SENDER: LazyLock<Sender<Arc<Finished>>> = LazyLock::new(|| broadcast::channel(BEHIND).0);
 
+/// Whether anybody has ever followed. Mostly nobody has, and then a request takes no lock.
+static FOLLOWED: AtomicBool = AtomicBool::new(false);
+
 /// Shows a finished request to those who follow.
 pub fn show(finished: &Arc<Finished>) {
-    if SENDER.receiver_count() > 0 {
+    if FOLLOWED.load(Ordering::Relaxed) && SENDER.receiver_count() > 0 {
         // Fails when the last reader has just gone.
         let _ = SENDER.send(Arc::clone(finished));
     }
@@ -24,5 +28,9 @@ pub fn show(finished: &Arc<Finished>) {
 
 /// Follows from now on; none when there are as many readers as there may be.
 pub fn follow() -> Option<Receiver<Arc<Finished>>> {
-    (SENDER.receiver_count() < READERS).then(|| SENDER.subscribe())
+    (SENDER.receiver_count() < READERS).then(|| {
+        let receiver = SENDER.subscribe();
+        FOLLOWED.store(true, Ordering::Relaxed);
+        receiver
+    })
 }

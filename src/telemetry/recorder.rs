@@ -197,25 +197,20 @@ pub fn visit(kind: Kind, mut see: impl FnMut(&'static str, &Operation)) {
     }
 }
 
-/// Visits what changed in each series since the last visit with the same `counts`, which
-/// hold how many values each had then.
-fn visit_changed(counts: &mut HashMap<Key, u64>, mut see: impl FnMut(Key, Series)) {
+/// Each series of which `changed` says so, with its key; as they are now.
+fn series(changed: impl Fn(&Key, &Series) -> bool) -> Vec<(Key, Series)> {
+    let mut found = Vec::new();
     for kind in KINDS {
-        let mut changed = Vec::new();
         visit(kind, |name, operation| {
             for (part, series) in operation.parts() {
                 let key = Key { kind, name, part };
-                let count = counts.entry(key).or_insert(0);
-                if *count != series.count() {
-                    *count = series.count();
-                    changed.push((key, series.clone()));
+                if changed(&key, series) {
+                    found.push((key, series.clone()));
                 }
             }
         });
-        for (key, series) in changed {
-            see(key, series);
-        }
     }
+    found
 }
 
 /// The parts that were recorded of an operation, with its name as it is kept; none if

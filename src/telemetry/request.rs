@@ -148,6 +148,9 @@ pub fn current() -> Option<u64> {
 /// Notes what the writer did for the current request. What it did for none is shown to the
 /// listener as something of its own.
 pub fn command(trace: CommandTrace) {
+    if !recorder::is_on() {
+        return;
+    }
     let left = CURRENT.with_borrow_mut(|open| match open {
         Some(open) => {
             open.commands.push(trace);

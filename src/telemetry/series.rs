@@ -71,15 +71,25 @@ impl Series {
         &self.histogram
     }
 
-    /// What came to it since it was `before`.
-    pub fn since(&self, before: &Self) -> Delta {
+    /// Bytes that it holds in memory, roughly.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.histogram.distinct_values() * size_of::<u64>()
+    }
+
+    /// All that it has, in the bytes that this takes: what [`Series::since`] counts from.
+    pub fn state(&self) -> Delta {
+        self.since(&Delta::default())
+    }
+
+    /// What came to it since it was in the state `before`.
+    pub fn since(&self, before: &Delta) -> Delta {
         let mut buckets = Vec::new();
-        let mut old = before.buckets().peekable();
+        let mut old = before.buckets.iter().peekable();
         for (value, count) in self.buckets() {
             while old.next_if(|(other, _)| *other < value).is_some() {}
             let known = old
                 .next_if(|(other, _)| *other == value)
-                .map_or(0, |(_, count)| count);
+                .map_or(0, |(_, count)| *count);
             if count > known {
                 buckets.push((value, count - known));
             }
@@ -87,6 +97,7 @@ impl Series {
         let highest = buckets.last().map_or(0, |(value, _)| *value);
         Delta {
             buckets: buckets.into_boxed_slice(),
+            count: self.count().saturating_sub(before.count),
             sum: self.sum.saturating_sub(before.sum),
             max: highest.min(self.max),
             over: self.over.saturating_sub(before.over),
@@ -112,9 +123,10 @@ impl Series {
 }
 
 /// What came to a series in an interval: its buckets that grew.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Delta {
     buckets: Box<[(u64, u64)]>,
+    count: u64,
     sum: u128,
     max: u64,
     over: u64,
@@ -124,6 +136,11 @@ impl Delta {
     /// Whether nothing came.
     pub fn is_empty(&self) -> bool {
         self.buckets.is_empty()
+    }
+
+    /// How many values came.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// The values of the buckets that grew, and by how much; ascending.
@@ -271,7 +288,7 @@ mod tests {
         ) {
             let mut series = Series::default();
             before.iter().for_each(|value| series.add(*value, 1));
-            let then = series.clone();
+            let then = series.state();
             after.iter().for_each(|value| series.add(*value, 1));
             let mut rebuilt = Series::default();
             rebuilt.add_delta(&series.since(&then));
@@ -280,6 +297,7 @@ mod tests {
             sorted.sort_unstable();
             let summary = rebuilt.summary(1.0);
             prop_assert_eq!(summary.count, after.len() as u64);
+            prop_assert_eq!(series.since(&then).count(), summary.count);
             prop_assert_eq!(rebuilt.sum(), after.iter().map(|v| u128::from(*v)).sum::<u128>());
             let median = sorted[(after.len() - 1) / 2] as f64;
             prop_assert!((summary.p50 - median).abs() <= median * 0.01, "{} {median}", summary.p50);

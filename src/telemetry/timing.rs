@@ -54,6 +54,7 @@ pub fn layer() -> Sharded {
                 .events(group::ByName)
                 .no_span_recursion()
                 .span_close_events()
+                // The crate clamps what is too long, so a histogram that grows would not.
                 .layer(|| {
                     Histogram::new_with_max(LONGEST_NS, 2)
                         .unwrap_or_else(|error| unreachable!("these bounds are valid: {error}"))

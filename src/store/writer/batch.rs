@@ -330,7 +330,7 @@ fn note_sync(before: i64, commit: Duration) {
         after - before
     };
     if (1..=SMALL_COMMIT).contains(&pages) {
-        phase::task("commit.small", commit);
+        phase::part("commit.small", commit);
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::window::{MARKS, RESET, Window, WindowError};
-use super::{KINDS, Key, visit, visit_changed};
+use super::{KINDS, Key, visit};
 use crate::clock;
 use crate::telemetry::series::{Delta, Series};
 
@@ -41,14 +41,13 @@ struct Interval {
 struct Mark {
     at: Instant,
     at_ms: i64,
-    series: HashMap<Key, Series>,
+    states: HashMap<Key, Delta>,
 }
 
 #[derive(Default)]
 struct History {
-    /// How many values each series had at the last look, and its state then.
-    counts: HashMap<Key, u64>,
-    last: HashMap<Key, Series>,
+    /// The state of each series at the last look.
+    last: HashMap<Key, Delta>,
     looked: Option<Instant>,
     fine: VecDeque<Interval>,
     coarse: VecDeque<Interval>,
@@ -66,34 +65,27 @@ pub struct Lately {
 }
 
 impl History {
-    /// What came since the last look; `now` is the next one's time.
-    fn fresh(&mut self, keep: bool) -> Vec<(Key, Delta)> {
-        let mut counts = if keep {
-            std::mem::take(&mut self.counts)
-        } else {
-            self.counts.clone()
-        };
-        let mut deltas = Vec::new();
-        let mut states = Vec::new();
-        let nothing = Series::default();
-        visit_changed(&mut counts, |key, series| {
-            let delta = series.since(self.last.get(&key).unwrap_or(&nothing));
-            if !delta.is_empty() {
-                deltas.push((key, delta));
-            }
-            states.push((key, series));
-        });
-        if keep {
-            self.counts = counts;
-            self.last.extend(states);
-        }
-        deltas
+    /// The series that something came to since the last look.
+    fn changed(&self) -> Vec<(Key, Series)> {
+        super::series(|key, series| {
+            let known = self.last.get(key).map_or(0, Delta::count);
+            series.count() != known
+        })
+    }
+
+    /// What came to a series since the last look.
+    fn fresh(&self, key: &Key, series: &Series) -> Delta {
+        since(series, self.last.get(key))
     }
 
     fn look(&mut self, started: Instant) {
         let now = Instant::now();
-        let deltas = self.fresh(true);
-        let bytes = deltas.iter().map(|(_, delta)| 24 + delta.bytes()).sum();
+        let mut deltas = Vec::new();
+        for (key, series) in self.changed() {
+            deltas.push((key, self.fresh(&key, &series)));
+            self.last.insert(key, series.state());
+        }
+        let bytes = bytes_of(deltas.iter().map(|(_, delta)| delta));
         self.fine.push_back(Interval {
             began: self.looked.unwrap_or(started),
             ended: now,
@@ -152,13 +144,13 @@ impl History {
             .chain(coarse)
     }
 
-    fn last(&mut self, span: Duration, started: Instant) -> Lately {
+    fn last(&self, span: Duration, started: Instant) -> Lately {
         let mut series: HashMap<Key, Series> = HashMap::new();
         let now = Instant::now();
-        let fresh = self.fresh(false);
         let mut began = self.looked.unwrap_or(started);
-        for (key, delta) in &fresh {
-            series.entry(*key).or_default().add_delta(delta);
+        for (key, state) in self.changed() {
+            let delta = self.fresh(&key, &state);
+            series.entry(key).or_default().add_delta(&delta);
         }
         for interval in self.back(span) {
             // Half an interval too much or too little.
@@ -175,21 +167,32 @@ impl History {
             span: now.duration_since(began),
         }
     }
+}
 
-    fn since(&self, mark: &Mark) -> Lately {
-        let nothing = Series::default();
+impl Mark {
+    fn lately(&self) -> Lately {
         let mut series = all();
         for (key, state) in &mut series {
-            let mut came = Series::default();
-            came.add_delta(&state.since(mark.series.get(key).unwrap_or(&nothing)));
-            *state = came;
+            let came = since(state, self.states.get(key));
+            *state = Series::default();
+            state.add_delta(&came);
         }
         series.retain(|_, state| state.count() > 0);
         Lately {
             series,
-            span: mark.at.elapsed(),
+            span: self.at.elapsed(),
         }
     }
+}
+
+/// What came to a series since a state; all of it if there was none.
+fn since(series: &Series, before: Option<&Delta>) -> Delta {
+    before.map_or_else(|| series.state(), |before| series.since(before))
+}
+
+/// Bytes that what came holds in memory.
+fn bytes_of<'d>(deltas: impl Iterator<Item = &'d Delta>) -> usize {
+    deltas.map(|delta| size_of::<Key>() + delta.bytes()).sum()
 }
 
 /// Several intervals as one; none of none.
@@ -200,31 +203,22 @@ fn join<'a>(intervals: impl Iterator<Item = &'a Interval> + Clone) -> Option<Int
     for (key, delta) in intervals.flat_map(|interval| &interval.deltas) {
         sums.entry(*key).or_default().add_delta(delta);
     }
-    let nothing = Series::default();
     let deltas: Vec<_> = sums
         .into_iter()
-        .map(|(key, series)| (key, series.since(&nothing)))
+        .map(|(key, series)| (key, series.state()))
         .collect();
     Some(Interval {
         began: first.began,
         ended: last.ended,
         ended_ms: last.ended_ms,
-        bytes: deltas.iter().map(|(_, delta)| 24 + delta.bytes()).sum(),
+        bytes: bytes_of(deltas.iter().map(|(_, delta)| delta)),
         deltas,
     })
 }
 
 /// All series as they are now.
 fn all() -> HashMap<Key, Series> {
-    let mut found = HashMap::new();
-    for kind in KINDS {
-        visit(kind, |name, operation| {
-            for (part, series) in operation.parts() {
-                found.insert(Key { kind, name, part }, series.clone());
-            }
-        });
-    }
-    found
+    super::series(|_, _| true).into_iter().collect()
 }
 
 fn history() -> MutexGuard<'static, History> {
@@ -271,7 +265,7 @@ pub fn lately(window: &Window, started: Instant) -> Result<Lately, WindowError> 
         Window::Mark(name) => {
             let history = history();
             match history.marks.get(name) {
-                Some(mark) => Ok(history.since(mark)),
+                Some(mark) => Ok(mark.lately()),
                 // Nothing was reset yet.
                 None if name == RESET => Ok(since_start(started)),
                 None => Err(WindowError::NoMark(name.clone())),
@@ -294,10 +288,12 @@ pub fn set_mark(name: &str) -> Result<(), WindowError> {
     if !history.marks.contains_key(name) && history.marks.len() >= MARKS {
         return Err(WindowError::TooMany);
     }
+    let all = super::series(|_, _| true).into_iter();
+    let states = all.map(|(key, series)| (key, series.state()));
     let mark = Mark {
         at: Instant::now(),
         at_ms: clock::now_ms(),
-        series: all(),
+        states: states.collect(),
     };
     history.marks.insert(name.to_owned(), mark);
     Ok(())
@@ -368,25 +364,18 @@ pub fn columns(key: Key, span: Duration) -> Vec<Column> {
 
 /// Bytes that all series, intervals and marks hold, roughly.
 pub fn bytes() -> usize {
-    let of = |series: &Series| series.histogram().distinct_values() * 8 + 160;
     let mut live = 0;
     for kind in KINDS {
         visit(kind, |_, operation| {
             live += operation
                 .parts()
-                .map(|(_, series)| of(series))
+                .map(|(_, series)| series.bytes())
                 .sum::<usize>();
         });
     }
     let history = history();
-    let last: usize = history.last.values().map(of).sum();
-    let marks: usize = history
-        .marks
-        .values()
-        .flat_map(|mark| mark.series.values())
-        .map(of)
-        .sum();
-    live + last + marks + history.bytes()
+    let marks = history.marks.values().flat_map(|mark| mark.states.values());
+    live + bytes_of(history.last.values().chain(marks)) + history.bytes()
 }
 
 #[cfg(test)]
@@ -450,6 +439,43 @@ mod tests {
         let finest: Vec<&Interval> = history.finest().collect();
         assert!(finest.windows(2).all(|two| two[0].began == two[1].ended));
         assert!(finest.len() > COARSE_KEPT + FINE_KEPT - COARSE - 1);
+    }
+
+    /// Marks hold what was recorded, not room for what might be: eight of them, of some
+    /// hundred operations whose times differ as they do, are a few MiB.
+    #[test]
+    fn marks_are_small() {
+        let names: Vec<&'static str> = (0..150)
+            .map(|n| &*Box::leak(format!("history_test.small.{n}").into_boxed_str()))
+            .collect();
+        for name in &names {
+            for part in [
+                Part::Whole,
+                Part::Execute,
+                Part::QueueWait,
+                Part::CommitLatency,
+            ] {
+                record(Kind::Task, name, |operation| {
+                    for n in 0..100_u64 {
+                        let elapsed = Duration::from_micros(n * 37);
+                        operation.part(part).add_duration(elapsed, 1);
+                    }
+                    // One that took long makes the histogram reach that far.
+                    operation
+                        .part(part)
+                        .add_duration(Duration::from_secs(50), 1);
+                });
+            }
+        }
+        let before = bytes();
+        for n in 0..7 {
+            set_mark(&format!("small-{n}")).unwrap();
+        }
+        let grown = bytes() - before;
+        for n in 0..7 {
+            assert!(remove_mark(&format!("small-{n}")));
+        }
+        assert!(grown > 0 && grown < 12 << 20, "{grown}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Polls {
         for (sum, bucket) in self.buckets.iter_mut().zip(&slot.buckets) {
             *sum += bucket.load(Ordering::Relaxed);
         }
-        let long = lock(&slot.long).since(&Series::default());
+        let long = lock(&slot.long).state();
         self.long.add_delta(&long);
     }
 }
