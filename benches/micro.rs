@@ -106,6 +106,7 @@ fn phases_of_a_command() {
         },
         statements: Box::default(),
         committed: true,
+        refused: false,
     });
     phase::batch(&BatchTrace {
         number: 1,
@@ -155,6 +156,7 @@ fn a_request() -> Arc<Finished> {
         phases: Phases::default(),
         statements: Box::new([statement; 5]),
         committed: true,
+        refused: false,
     };
     Arc::new(Finished {
         id: 1,

@@ -35,7 +35,8 @@ pub use access::Caller;
 pub use error::EngineError;
 pub use events::Broadcaster;
 
-use crate::store::{Command, ReadConn, Reads, Writer};
+pub use crate::store::list_sizes::Listed;
+use crate::store::{Command, ReadConn, Reads, Writer, list_sizes};
 use crate::wire::page::{MAX_LIMIT, Paging};
 
 /// The rules over an open store. Cheap to clone.
@@ -76,6 +77,21 @@ impl Engine {
     /// A read connection for the operation `id`.
     pub(crate) async fn read(&self, id: &'static str) -> Result<ReadConn, EngineError> {
         Ok(self.reads.get(id).await?)
+    }
+
+    /// Rows that a list may have before any filter, `most` at most; cheap to find out.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn list_size(
+        &self,
+        listed: Listed,
+        workflow_id: i64,
+        most: i64,
+    ) -> Result<i64, EngineError> {
+        let conn = self.read("list_size").await?;
+        Ok(list_sizes::rows(&conn, listed, workflow_id, most).await?)
     }
 
     /// A read connection for the operation `id`, which answers a list of any length.

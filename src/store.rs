@@ -17,6 +17,7 @@ pub mod graph;
 pub mod job_inputs;
 pub mod job_links;
 pub mod jobs;
+pub mod list_sizes;
 pub mod new_jobs;
 pub mod open;
 pub mod paging;

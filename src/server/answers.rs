@@ -4,12 +4,12 @@
 //! some clients read slowly or not at all. Those of more than 1 MiB share one room of
 //! 256 MiB; a single one may be larger when it is alone. What each part bounds:
 //!
-//! - A list takes room before its rows are read, for the rows it asks for at a guess per
-//!   row, and waits for it ten seconds at most. When its real size is known it gives back
+//! - A list takes room before its rows are read, at a guess per row for as many as it asks
+//!   for, or as there are if that is cheap to know and worth it, and waits for it ten seconds at most. When its real size is known it gives back
 //!   the rest, or takes what is missing. Without room it is answered 503.
 //! - While a list is made its rows take some ten times the room of the answer. So of lists
-//!   that ask for more than 10,000 rows two are made at one time; others wait for their
-//!   turn within the same ten seconds.
+//!   of more than 10,000 rows two are made at one time; others wait for their turn within
+//!   the same ten seconds.
 //! - A request with a large body takes as much for its answer. Once it is carried out it is
 //!   not refused any more: a client would repeat what was done. So answers to writes may
 //!   go beyond the room, by what they are larger than their requests.
@@ -23,17 +23,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Query, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
-use crate::engine::EngineError;
 use crate::engine::error::StoreError;
+use crate::engine::{Engine, EngineError, Listed};
 use crate::telemetry::resource;
 use crate::wire::BASE_PATH;
 use crate::wire::page::MAX_LIMIT;
@@ -54,20 +55,19 @@ const MAKING: usize = 2;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// What answers a list: as many rows as the query says, or the most a page may have.
-const LISTS: [&str; 13] = [
-    "/compute_nodes",
-    "/events",
-    "/files",
-    "/jobs",
-    "/resource_requirements",
-    "/results",
-    "/user_data",
-    "/workflows",
-    "/workflows/{id}/job_ids",
-    "/workflows/{id}/missing_user_data",
-    "/workflows/{id}/ready_job_requirements",
-    "/workflows/{id}/required_existing_files",
-    "/workflows/{id}/running_jobs",
+const LISTS: [(&str, Listed); 12] = [
+    ("/compute_nodes", Listed::ComputeNodes),
+    ("/events", Listed::Events),
+    ("/files", Listed::Files),
+    ("/jobs", Listed::Jobs),
+    ("/resource_requirements", Listed::ResourceRequirements),
+    ("/results", Listed::Results),
+    ("/user_data", Listed::UserData),
+    ("/workflows", Listed::Workflows),
+    ("/workflows/{id}/job_ids", Listed::Jobs),
+    ("/workflows/{id}/missing_user_data", Listed::UserData),
+    ("/workflows/{id}/required_existing_files", Listed::Files),
+    ("/workflows/{id}/running_jobs", Listed::RunningJobs),
 ];
 
 /// The room for large answers. Cheap to clone.
@@ -225,16 +225,23 @@ impl Drop for Share {
 }
 
 /// Lets a request through while there is room for its answer, or answers 503.
-pub async fn bounded(State(answers): State<Answers>, request: Request, next: Next) -> Response {
+pub async fn bounded(
+    State((answers, engine)): State<(Answers, Engine)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let end = Instant::now() + WAIT;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let rows = if reads { rows(&request) } else { 0 };
+    let rows = match reads.then(|| asked_list(&request)).flatten() {
+        Some(asked) => asked.rows(&engine, end).await,
+        None => 0,
+    };
     let guess = if reads {
         rows * ROW
     } else {
         // What is longer than its route takes is refused there, unread.
         body_length(&request).min(answers.0.all / 2)
     };
-    let end = Instant::now() + WAIT;
     let Ok(turn) = answers.0.turn_to_make(rows, end).await else {
         let what = format!("lists of more than {MANY} rows (with limit={MANY} none waits)");
         return answers.refusal(what);
@@ -279,22 +286,51 @@ pub async fn bounded(State(answers): State<Answers>, request: Request, next: Nex
     }
 }
 
-/// Rows that a request may be answered with; 0 for what is no list, or will be refused.
-fn rows(request: &Request) -> usize {
-    let path = request.extensions().get::<MatchedPath>();
-    let path = path.and_then(|path| path.as_str().strip_prefix(BASE_PATH));
-    if !path.is_some_and(|path| LISTS.contains(&path)) {
-        return 0;
+/// A list that is asked for.
+struct AskedList {
+    listed: Listed,
+    /// None if it names none, and will be refused.
+    workflow_id: Option<i64>,
+    limit: i64,
+}
+
+impl AskedList {
+    /// Rows that the answer has at most. Of one that asks for many, as most do that say
+    /// nothing, only those that there are: a list of five need not wait for a turn.
+    async fn rows(&self, engine: &Engine, end: Instant) -> usize {
+        let mut rows = self.limit;
+        if rows > MANY as i64 {
+            let workflow_id = self.workflow_id.unwrap_or_default();
+            let size = engine.list_size(self.listed, workflow_id, rows);
+            match timeout_at(end, size).await {
+                Ok(Ok(size)) => rows = size,
+                Ok(Err(error)) => tracing::debug!("a list's size is not known: {error}"),
+                Err(_elapsed) => {}
+            }
+        }
+        usize::try_from(rows).unwrap_or(0)
     }
-    let mut fields = request.uri().query().unwrap_or("").split('&');
-    let limit = match fields.find_map(|field| field.strip_prefix("limit=")) {
-        Some(limit) => limit.parse().unwrap_or(0),
-        None => MAX_LIMIT,
-    };
-    match usize::try_from(limit) {
-        Ok(rows) if limit <= MAX_LIMIT => rows,
-        _ => 0,
+}
+
+/// The list that a request asks for; none if it asks for none, or will be refused.
+fn asked_list(request: &Request) -> Option<AskedList> {
+    #[derive(Deserialize)]
+    struct Fields {
+        workflow_id: Option<i64>,
+        limit: Option<i64>,
     }
+    let path = request.extensions().get::<MatchedPath>()?.as_str();
+    let path = path.strip_prefix(BASE_PATH)?;
+    let (_, listed) = LISTS.into_iter().find(|(list, _)| *list == path)?;
+    // Read as its handler reads it; what is no number here is none there.
+    let Query(fields) = Query::<Fields>::try_from_uri(request.uri()).ok()?;
+    let limit = fields.limit.unwrap_or(MAX_LIMIT);
+    let in_path = || request.uri().path().rsplit('/').nth(1)?.parse().ok();
+    (limit <= MAX_LIMIT).then(|| AskedList {
+        listed,
+        workflow_id: fields.workflow_id.or_else(in_path),
+        limit,
+    })
 }
 
 /// Bytes of a request's body, as far as it says.

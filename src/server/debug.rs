@@ -36,10 +36,12 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::TelemetryHandle;
 
 /// What proxies add to say for whom they ask.
-const ADDED_BY_PROXIES: [HeaderName; 4] = [
+const ADDED_BY_PROXIES: [HeaderName; 6] = [
     header::FORWARDED,
+    header::VIA,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-real-ip"),
 ];
 
@@ -112,6 +114,11 @@ fn refusal(peer: IpAddr, headers: &HeaderMap) -> Option<String> {
     };
     if !headers.get_all(header::ORIGIN).iter().all(ours) {
         return Some("a page of another site asks (Origin)".to_owned());
+    }
+    // An image or a frame of another site has no Origin. A link to us may be followed.
+    let is = |name, value: &str| headers.get(name).is_some_and(|held| held == value);
+    if is("sec-fetch-site", "cross-site") && !is("sec-fetch-dest", "document") {
+        return Some("a page of another site asks (Sec-Fetch-Site)".to_owned());
     }
     None
 }

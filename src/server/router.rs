@@ -66,7 +66,7 @@ pub fn router(
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
         .layer(middleware::from_fn_with_state(
-            bounds.answers.clone(),
+            (bounds.answers.clone(), engine.clone()),
             answers::bounded,
         ))
         .layer(middleware::from_fn_with_state(

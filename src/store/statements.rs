@@ -19,7 +19,7 @@ use super::{ReadConn, Reads, StoreError};
 const TEXTS: usize = 8;
 /// Bytes of all texts that were made at run time; later ones are only known to exist.
 const BYTES: usize = 4 << 20;
-/// What one plan may take, and all that one look asks for.
+/// What one plan may take, and all that one look asks for; it waits as long for a connection.
 const ONE_PLAN: Duration = Duration::from_millis(50);
 const ALL_PLANS: Duration = Duration::from_secs(2);
 /// How long plans, and the sizes of tables, are believed. A changed schema ends it at once; statistics may change
@@ -157,7 +157,7 @@ pub(super) struct Plans {
     schema: i64,
     asked: Option<Instant>,
     tables: Tables,
-    known: HashMap<(&'static str, usize), Result<Vec<String>, String>>,
+    known: HashMap<(&'static str, usize), Vec<String>>,
 }
 
 /// What the plans are judged by.
@@ -181,29 +181,39 @@ pub async fn explained(reads: &Reads) -> Result<Vec<StatementTexts>, StoreError>
     known.sort_unstable_by_key(|(id, _)| *id);
     // Looks wait for each other here, before they take a connection.
     let mut plans = reads.plans().lock().await;
-    let conn = reads.get_for_list("explain_statements").await?;
+    // When all are lent for long, the figures without the plans are what one wants to see.
+    let free = tokio::time::timeout(ALL_PLANS, reads.get("explain_statements"));
+    let conn = free.await.ok().transpose()?;
     let end = Instant::now() + ALL_PLANS;
-    let schema = conn.numbers("PRAGMA schema_version").await?;
-    let schema = schema.first().copied().unwrap_or_default();
-    let old = plans.asked.is_none_or(|asked| asked.elapsed() > BELIEVED);
-    if old || plans.schema != schema {
-        *plans = Plans {
-            schema,
-            asked: Some(Instant::now()),
-            tables: tables(&conn).await?,
-            known: HashMap::new(),
-        };
+    if let Some(conn) = &conn {
+        let schema = conn.numbers("PRAGMA schema_version").await?;
+        let schema = schema.first().copied().unwrap_or_default();
+        let old = plans.asked.is_none_or(|asked| asked.elapsed() > BELIEVED);
+        if old || plans.schema != schema {
+            *plans = Plans {
+                schema,
+                asked: Some(Instant::now()),
+                tables: tables(conn).await?,
+                known: HashMap::new(),
+            };
+        }
     }
     let mut all = Vec::with_capacity(known.len());
     for (id, texts) in known {
         let mut explained = Vec::with_capacity(texts.kept.len());
         for (n, text) in texts.kept.iter().enumerate() {
-            let steps = match plans.known.get(&(id, n)) {
-                Some(steps) => steps.clone(),
-                None if Instant::now() >= end => Err("no time was left for its plan".to_owned()),
-                None => {
-                    let steps = plan(&conn, text.as_str()).await;
-                    plans.known.insert((id, n), steps.clone());
+            let steps = match (plans.known.get(&(id, n)), &conn) {
+                (Some(steps), _) => Ok(steps.clone()),
+                (None, None) => Err("no read connection was free".to_owned()),
+                (None, Some(_)) if Instant::now() >= end => {
+                    Err("no time was left for its plan".to_owned())
+                }
+                (None, Some(conn)) => {
+                    let steps = plan(conn, text.as_str()).await;
+                    // What could not be had now may be had at the next look.
+                    if let Ok(steps) = &steps {
+                        plans.known.insert((id, n), steps.clone());
+                    }
                     steps
                 }
             };
@@ -235,7 +245,8 @@ async fn tables(conn: &ReadConn) -> Result<Tables, StoreError> {
         let counted = conn.numbers(&count).await?;
         rows.insert(table, counted.first().copied().unwrap_or_default());
     }
-    let partial = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%WHERE%'";
+    let partial = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%WHERE%' \
+         AND sql NOT LIKE '%<>%' AND sql NOT LIKE '%IS NOT NULL%'";
     Ok(Tables {
         rows,
         partial_indexes: conn.words(partial).await?,
@@ -264,7 +275,8 @@ fn judged(text: &str, steps: Result<Vec<String>, String>, tables: &Tables) -> Ex
 }
 
 /// Whether a step reads a table that is not small from end to end. Reading all of a partial
-/// index is none: it holds only what is looked for.
+/// index is none: it holds only what is looked for, unless its condition says what it leaves
+/// out.
 fn scan(step: &str, text: &str, tables: &Tables) -> Option<Scan> {
     let rest = step.trim_start().strip_prefix("SCAN ")?;
     let mut words = rest.split_whitespace();

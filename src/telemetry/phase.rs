@@ -36,7 +36,7 @@ pub struct Phases {
     pub batch_wait: Duration,
     /// Its own work inside of the transaction.
     pub execute: Duration,
-    /// COMMIT of its batch.
+    /// COMMIT of its batch; zero if there was nothing to commit.
     pub commit: Duration,
     /// From submitting to its reply.
     pub whole: Duration,
@@ -97,8 +97,10 @@ pub struct CommandTrace {
     pub phases: Phases,
     /// What it did.
     pub statements: Box<[StatementTotal]>,
-    /// Its batch was committed.
+    /// It was committed: neither refused nor in a batch that failed.
     pub committed: bool,
+    /// It was refused, and its batch committed without it.
+    pub refused: bool,
 }
 
 /// One batch of the writer.
@@ -151,12 +153,16 @@ pub fn command(trace: &CommandTrace) {
             (Part::BeginCost, begin / size),
             (Part::BatchWait, batch_wait),
             (Part::Execute, execute),
-            (Part::CommitLatency, commit),
-            (Part::CommitCost, commit / size),
         ] {
             operation.part(part).add_duration(elapsed, 1);
         }
-        operation.counts.failed += u64::from(!trace.committed);
+        // A refusal that nobody shared a batch with has none, and says nothing of the disk.
+        if !commit.is_zero() {
+            let share = commit / size;
+            operation.part(Part::CommitLatency).add_duration(commit, 1);
+            operation.part(Part::CommitCost).add_duration(share, 1);
+        }
+        operation.counts.failed += u64::from(!trace.committed && !trace.refused);
     });
 }
 
@@ -242,6 +248,7 @@ mod tests {
             phases,
             statements: Box::default(),
             committed: true,
+            refused: false,
         }
     }
 

@@ -52,7 +52,7 @@ pub struct CommandTold {
     pub batch: u64,
     /// Commands in that batch.
     pub batch_size: usize,
-    /// Whether the batch was committed.
+    /// Whether it was committed: neither refused, nor in a batch that failed.
     pub committed: bool,
     /// When it was handed to the writer, from the beginning of the request on.
     pub at_us: f64,

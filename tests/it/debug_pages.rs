@@ -70,6 +70,8 @@ async fn they_refuse_proxies_other_names_and_other_sites() {
         (("forwarded", "for=127.0.0.1"), "a proxy"),
         (("x-forwarded-for", "127.0.0.1"), "a proxy"),
         (("x-forwarded-host", "localhost"), "a proxy"),
+        (("x-forwarded-proto", "http"), "a proxy"),
+        (("via", "1.1 proxy"), "a proxy"),
         (("x-real-ip", "127.0.0.1"), "a proxy"),
         (("host", "torc.example.com"), "the Host header"),
         (("host", "localhost.example.com:8080"), "the Host header"),
@@ -80,12 +82,18 @@ async fn they_refuse_proxies_other_names_and_other_sites() {
         (("origin", "http://example.com"), "another site"),
         (("origin", "http://localhost.example.com"), "another site"),
         (("origin", "null"), "another site"),
+        (("sec-fetch-site", "cross-site"), "another site"),
     ] {
         let (status, text) = ask(&url, &[header]).await;
         assert_eq!(status, 403, "{header:?}: {text}");
         assert!(text.starts_with("debug pages answer on loopback only: "));
         assert!(text.contains(why), "{header:?}: {text}");
         assert_eq!(text.matches('\n').count(), 1);
+    }
+    // Of another site an image and a frame are refused, a link may be followed.
+    for (dest, expected) in [("image", 403), ("iframe", 403), ("document", 200)] {
+        let asked = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", dest)];
+        assert_eq!(ask(&url, &asked).await.0, expected, "{dest}");
     }
     // The API itself asks for none of this.
     let ping = format!("{}/ping", server.api().url());

@@ -36,9 +36,51 @@ async fn programs_get_what_they_name_and_what_they_always_got() {
     );
     let index = loaded.json("/debug/?format=json").await;
     assert!(index["now"]["record_ns"].as_f64().unwrap() > 0.0, "{index}");
-    for page in index["pages"].as_array().unwrap() {
-        let path = page["path"].as_str().unwrap();
-        assert!(text.contains(path), "{path}");
+    let listed = index["pages"].as_array().unwrap();
+    let listed: Vec<&str> = listed
+        .iter()
+        .map(|page| page["path"].as_str().unwrap())
+        .collect();
+    let pages = [
+        "/debug/timings",
+        "/debug/writer",
+        "/debug/statements",
+        "/debug/slow",
+        "/debug/requests",
+        "/debug/exemplars",
+        "/debug/trace",
+        "/debug/trace/recent",
+        "/debug/runtime",
+        "/debug/tasks",
+        "/debug/profile",
+        "/metrics",
+    ];
+    assert_eq!(listed, pages);
+    // What it tells one to type is answered.
+    let asked: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("curl '")?.split_once('\''))
+        .filter_map(|(url, _)| {
+            Some(
+                url.split_at(url.find("/debug/").or(url.find("/metrics"))?)
+                    .1,
+            )
+        })
+        .collect();
+    assert_eq!(asked.len(), pages.len(), "{asked:?}");
+    let waits = |path: &&&str| !path.contains("seconds=");
+    for path in asked.iter().filter(waits) {
+        let path = path.replace("complete_job", "create_job");
+        let (status, kind, body) = loaded.ask(&path, None).await;
+        // A build without stacks of tasks says so, and has the rest.
+        assert!(
+            status == 200 || path.contains("/tasks") && status == 501,
+            "{path}: {body}"
+        );
+        assert!(
+            kind.starts_with("text/plain") || path.contains("trace"),
+            "{path}: {kind}"
+        );
     }
 
     let answer = reqwest::Client::new()

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::server::extract::ManyJson;
 use crate::wire::files::{
     CreateFilesResponse, FileModel, FilesModel, ListFilesQuery, ListRequiredExistingFilesResponse,
 };
@@ -30,7 +31,7 @@ async fn create(State(engine): State<Engine>, Json(file): Json<FileModel>) -> An
 
 async fn create_bulk(
     State(engine): State<Engine>,
-    Json(files): Json<FilesModel>,
+    ManyJson(files): ManyJson<FilesModel>,
 ) -> Answer<CreateFilesResponse> {
     answer(engine.create_files(files.files).await)
 }

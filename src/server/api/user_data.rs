@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::server::extract::ManyJson;
 use crate::wire::page::{Page, WorkflowQuery};
 use crate::wire::user_data::{
     CreateUserDataListResponse, CreateUserDataQuery, ListMissingUserDataResponse,
@@ -36,7 +37,7 @@ async fn create(
 
 async fn create_bulk(
     State(engine): State<Engine>,
-    Json(records): Json<UserDataListModel>,
+    ManyJson(records): ManyJson<UserDataListModel>,
 ) -> Answer<CreateUserDataListResponse> {
     answer(engine.create_user_data_list(records.user_data).await)
 }

@@ -19,8 +19,30 @@ pub struct Entry {
     pub path: &'static str,
     /// What it answers, in one line.
     pub answers: &'static str,
-    /// Its formats, the one that curl gets first; none if it has one form alone.
+    /// Its formats, the one that curl gets first.
     pub formats: &'static [&'static str],
+    /// What else one asks of it, as an example.
+    #[serde(skip)]
+    query: &'static str,
+}
+
+impl Entry {
+    /// Its path with a query: the example, in a form.
+    fn asked(&self, form: Option<&str>) -> String {
+        let form = form.map(|form| format!("format={form}"));
+        let query = (!self.query.is_empty()).then(|| self.query.to_owned());
+        let fields: Vec<String> = form.into_iter().chain(query).collect();
+        match fields.as_slice() {
+            [] => self.path.to_owned(),
+            _ => format!("{}?{}", self.path, fields.join("&")),
+        }
+    }
+
+    /// The form to name for who wants text, if it is not what one gets anyway.
+    fn text(&self) -> Option<&'static str> {
+        let mut others = self.formats.iter().skip(1);
+        others.find(|form| **form == "text").copied()
+    }
 }
 
 /// All pages, in the order in which one looks for a culprit.
@@ -28,17 +50,74 @@ pub const PAGES: &[Entry] = &[
     Entry {
         path: "/debug/timings",
         answers: "Where does the time go? Requests, operations, functions, statements, tasks, in any window.",
-        formats: &["json", "text", "html"],
+        formats: &["json", "text", "html", "hlog"],
+        query: "",
     },
     Entry {
         path: "/debug/writer",
         answers: "Who holds the writer now, who waits for it, and how its log stands.",
         formats: &["json", "text", "html"],
+        query: "",
     },
     Entry {
         path: "/debug/statements",
         answers: "Which SQL costs most, how much it reads, and does its plan scan a table?",
         formats: &["json", "text", "html"],
+        query: "",
+    },
+    Entry {
+        path: "/debug/slow",
+        answers: "Which requests took longer than their threshold, and in which phase?",
+        formats: &["json", "text"],
+        query: "",
+    },
+    Entry {
+        path: "/debug/requests",
+        answers: "The requests of the last seconds, the slowest of them, one in full at /debug/requests/ID, or as they come.",
+        formats: &["json", "text"],
+        query: "sort=slowest",
+    },
+    Entry {
+        path: "/debug/exemplars",
+        answers: "For each bucket of a route's or an operation's times: a request that is in it.",
+        formats: &["json", "text"],
+        query: "operation=complete_job",
+    },
+    Entry {
+        path: "/debug/trace",
+        answers: "What it does in the next seconds, as a trace for ui.perfetto.dev.",
+        formats: &["json"],
+        query: "seconds=5",
+    },
+    Entry {
+        path: "/debug/trace/recent",
+        answers: "What it did in the last seconds, as such a trace.",
+        formats: &["json"],
+        query: "",
+    },
+    Entry {
+        path: "/debug/runtime",
+        answers: "How busy are the worker threads? Slow polls, stalls, memory, files, processors.",
+        formats: &["json", "text"],
+        query: "",
+    },
+    Entry {
+        path: "/debug/tasks",
+        answers: "Which tasks are there, and where does each wait?",
+        formats: &["json", "text"],
+        query: "",
+    },
+    Entry {
+        path: "/debug/profile",
+        answers: "Where does processor time go? A flame graph of the next seconds.",
+        formats: &["svg", "collapsed"],
+        query: "seconds=10",
+    },
+    Entry {
+        path: "/metrics",
+        answers: "All figures for Prometheus.",
+        formats: &["text"],
+        query: "",
     },
 ];
 
@@ -96,18 +175,13 @@ fn text(now: Option<&Overview>, address: &str) -> String {
         Some(now) => format!("{now}\n"),
         None => "this server runs without telemetry\n\n".to_owned(),
     };
-    for Entry {
-        path,
-        answers,
-        formats,
-    } in PAGES
-    {
-        out += &format!("{path}\n    {answers}\n    curl '{address}{path}");
-        let others: Vec<&str> = formats.iter().copied().skip(1).collect();
-        match others.as_slice() {
-            [] => out += "'\n\n",
-            _ => out += &format!("?format=text'    also: {}\n\n", formats.join(", ")),
-        }
+    for page in PAGES {
+        let (path, answers, asked) = (page.path, page.answers, page.asked(page.text()));
+        out += &format!("{path}\n    {answers}\n    curl '{address}{asked}'");
+        out += &match page.formats {
+            [] | [_] => "\n\n".to_owned(),
+            several => format!("    as: {}\n\n", several.join(", ")),
+        };
     }
     out
 }
@@ -116,24 +190,26 @@ fn text(now: Option<&Overview>, address: &str) -> String {
 fn rows(headers: &HeaderMap) -> String {
     let address = web::escaped(&address(headers));
     let mut out = String::new();
-    for Entry {
-        path,
-        answers,
-        formats,
-    } in PAGES
-    {
-        let links = formats
-            .iter()
-            .map(|format| format!("<a href=\"{path}?format={format}\">{format}</a>"));
-        let links: Vec<String> = links.collect();
-        let asking = if formats.is_empty() {
-            ""
+    for page in PAGES {
+        let (path, answers) = (page.path, page.answers);
+        // One form alone is what the page itself leads to.
+        let forms = page.formats.iter().filter(|_| page.formats.len() > 1);
+        let link = |asked: &str, text: &str| {
+            let asked = web::escaped(asked);
+            format!("<a href=\"{asked}\">{text}</a>")
+        };
+        let links: Vec<String> = forms
+            .map(|form| link(&page.asked(Some(form)), form))
+            .collect();
+        let curl = web::escaped(&page.asked(page.text()));
+        let browsed = if page.formats.contains(&"html") {
+            link(path, path)
         } else {
-            "?format=text"
+            link(&page.asked(page.text()), path)
         };
         out += &format!(
-            "<tr><th scope=\"row\"><a href=\"{path}\">{path}</a></th><td>{answers}</td>\
-             <td>{}</td><td><code>curl '{address}{path}{asking}'</code></td></tr>\n",
+            "<tr><th scope=\"row\">{browsed}</th><td>{answers}</td>\
+             <td>{}</td><td><code>curl '{address}{curl}'</code></td></tr>\n",
             links.join(" "),
         );
     }

@@ -35,7 +35,7 @@ pub struct Sources {
 struct Scraper {
     telemetry: Telemetry,
     sources: Sources,
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// The page.
@@ -44,7 +44,7 @@ pub fn routes(telemetry: Telemetry, sources: Sources) -> Router<Engine> {
         telemetry,
         sources,
         // Not in tokio-console: hardly ever does somebody wait for it.
-        turn: resource::unseen(|| Mutex::new(())),
+        turn: resource::unseen(|| Arc::new(Mutex::new(()))),
     });
     let scrape = move |State(engine): State<Engine>, headers: HeaderMap| async move {
         scraper.scrape(&engine, &headers).await
@@ -55,7 +55,7 @@ pub fn routes(telemetry: Telemetry, sources: Sources) -> Router<Engine> {
 impl Scraper {
     /// In OpenMetrics for those who accept it, else in Prometheus' older text format.
     async fn scrape(&self, engine: &Engine, headers: &HeaderMap) -> Response {
-        let Ok(_turn) = timeout(TURN, self.turn.lock()).await else {
+        let Ok(turn) = timeout(TURN, Arc::clone(&self.turn).lock_owned()).await else {
             let refusal = "another scrape is still being answered; scrape less often\n";
             return (StatusCode::SERVICE_UNAVAILABLE, refusal).into_response();
         };
@@ -65,6 +65,8 @@ impl Scraper {
         let around = self.around(engine).await;
         let telemetry = self.telemetry.clone();
         let made = task::spawn_blocking("metrics-page", move || {
+            // Until the page is made, also when its asker goes away.
+            let _turn = turn;
             page(telemetry.as_ref(), around, format)
         });
         match made.await {

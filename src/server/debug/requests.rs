@@ -1,4 +1,5 @@
-//! `/debug/requests`: the newest finished requests, one of them in full, and a live stream.
+//! `/debug/requests`: the newest or the slowest finished requests, one of them in full, and
+//! a live stream.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ struct Asked {
     limit: Option<String>,
     route: Option<String>,
     slow: Option<String>,
+    sort: Option<String>,
     follow: Option<String>,
 }
 
@@ -52,16 +54,22 @@ struct Asked {
 struct Wanted {
     route: Option<String>,
     from: Duration,
+    slowest: bool,
 }
 
 impl Wanted {
     fn is(&self, finished: &Finished) -> bool {
-        let route = self.route.as_deref();
-        finished.wall >= self.from && route.is_none_or(|route| names(route, finished.route))
+        let route = match &self.route {
+            Some(route) => names(route, finished.route),
+            // Of the slowest, debug pages that wait because they were told to would be first.
+            None => !self.slowest || !finished.path.starts_with("/debug/"),
+        };
+        route && finished.wall >= self.from
     }
 }
 
-/// The newest first; `?route=`, `?slow=100ms`, `?limit=`. With `?follow=true` as they come.
+/// The newest first, or with `?sort=slowest` the slowest; `?route=`, `?slow=100ms`,
+/// `?limit=`. With `?follow=true` as they come.
 async fn page(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
@@ -81,9 +89,18 @@ async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Refusal> {
         Some(Ok(from)) => from,
         Some(Err(refusal)) => return Err(Refusal::bad(refusal)),
     };
+    let slowest = match asked.sort.as_deref() {
+        None | Some("newest") => false,
+        Some("slowest") => true,
+        Some(other) => {
+            let refusal = format!("unknown sort '{other}'; it is newest or slowest");
+            return Err(Refusal::bad(refusal));
+        }
+    };
     let wanted = Wanted {
         route: asked.route,
         from,
+        slowest,
     };
     match asked.follow.as_deref() {
         None | Some("false") => list(wanted, most, as_text).await,
@@ -104,11 +121,12 @@ async fn list(wanted: Wanted, most: usize, as_text: bool) -> Result<Response, Re
     blocking("debug-requests", move || {
         let flight = flight::recent(None);
         let newest = flight.requests.iter().rev();
-        let told: Vec<RequestTold> = newest
-            .filter(|finished| wanted.is(finished))
-            .take(most)
-            .map(|finished| RequestTold::of(finished))
-            .collect();
+        let mut found: Vec<_> = newest.filter(|finished| wanted.is(finished)).collect();
+        if wanted.slowest {
+            found.sort_by_key(|finished| std::cmp::Reverse(finished.wall));
+        }
+        let found = found.into_iter().take(most);
+        let told: Vec<RequestTold> = found.map(|finished| RequestTold::of(finished)).collect();
         if as_text {
             let lines: String = told.iter().map(|one| one.line() + "\n").collect();
             return lines.into_response();
@@ -277,6 +295,7 @@ mod tests {
             wanted: Wanted {
                 route: None,
                 from: Duration::ZERO,
+                slowest: false,
             },
             as_text: false,
             shutdown,

@@ -103,7 +103,9 @@ async fn answer(
     since: Option<Instant>,
     permit: SemaphorePermit<'static>,
 ) -> Result<Response, Refusal> {
-    let made = blocking("debug-trace", move || telemetry.trace(since)).await?;
+    // The permit goes along: an asker who goes away does not end the work.
+    let make = move || (telemetry.trace(since), permit);
+    let (made, permit) = blocking("debug-trace", make).await?;
     let trace = Bytes::from(made);
     let chunks = stream::unfold((trace, Some(permit)), |(mut trace, permit)| async {
         if trace.is_empty() {

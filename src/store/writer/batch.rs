@@ -148,6 +148,8 @@ impl<C: Command> Queued for Entry<C> {
             (None, Some(done)) => done,
             (None, None) => Err(StoreError::Panicked.into()),
         };
+        let happened = failure.is_none();
+        let (committed, refused) = (happened && outcome.is_ok(), happened && outcome.is_err());
         // The span ends with the request, not with this thread's last use of it.
         drop(span);
         work.phases.whole = queued_at.elapsed();
@@ -158,7 +160,8 @@ impl<C: Command> Queued for Entry<C> {
             submitted: queued_at,
             phases: work.phases,
             statements: work.statements.into_boxed_slice(),
-            committed: failure.is_none(),
+            committed,
+            refused,
         };
         phase::command(&trace);
         // A caller that went away does not undo the commit.
@@ -291,7 +294,12 @@ fn commit(
     if !nothing_left {
         conn.prepare_cached("COMMIT")?.execute(())?;
     }
-    let commit = start.elapsed();
+    // What was rolled back was not committed, however fast.
+    let commit = if nothing_left {
+        Duration::ZERO
+    } else {
+        start.elapsed()
+    };
     note_sync(logged, commit);
     let execute = start - begun;
     for entry in batch {

@@ -136,7 +136,7 @@ fn add_command(
             micros("torc.unaccounted_us", phases.unaccounted()),
         ],
         events: events(&command.statements, began + nanos(phases.whole)),
-        status: (!command.committed).then(|| Status {
+        status: (!command.committed && !command.refused).then(|| Status {
             code: StatusCode::Error as i32,
             message: "its batch was not committed".to_owned(),
         }),

@@ -142,7 +142,8 @@ export class HeatMap {
     this.nothing.hidden = data.edges.length > 0;
     this.picture.toggleAttribute("hidden", data.edges.length === 0);
     if (data.edges.length === 0) return;
-    const show = shown(data.unit);
+    /** Writes a bound of a cell in its unit. */
+    const show = this.show = shown(data.unit);
     const rows = data.edges.length - 1;
     const [left, right, top, bottom] = [62, 16, 6, 24];
     const width = Math.max(280, this.element.clientWidth || 480);

@@ -19,7 +19,12 @@ export function detail({ kind, name, parts = [], window }) {
   const summary = el("p", { class: "summary" });
   const curveBox = el("div", { class: "chart" });
   const exemplars = el("div", { class: "exemplars", "aria-live": "polite" });
-  const heat = new HeatMap((cell) => picked(kind, name, cell, exemplars));
+  const heat = new HeatMap(async (cell) => {
+    const series = { kind, name, part: select.value || "whole" };
+    const found = await picked(series, cell, heat.show);
+    // A later click may have been answered first.
+    if (heat.picked === cell) exemplars.replaceChildren(...found);
+  });
   const heatBox = el("div", { class: "chart" }, heat.element);
   const hasHeat = kind !== "function";
   const element = el(
@@ -48,32 +53,27 @@ export function detail({ kind, name, parts = [], window }) {
   return { element, refresh };
 }
 
-/** Tells of a cell, and of a route which requests were like it. */
-async function picked(kind, name, cell, box) {
-  const range = `${time(cell.lower)} to ${time(cell.upper)}`;
-  const line = `${count(cell.count)} between ${clock(cell.from)} and ${clock(cell.to)} took ${range}.`;
-  box.replaceChildren(el("p", { class: "picked-cell" }, line));
-  if (kind !== "route") return;
-  const answer = await ask(path("/debug/exemplars", { route: name })).catch((error) => ({ text: error.message }));
-  if (!answer.ok || !Array.isArray(answer.json?.exemplars)) {
-    const why = answer.status === 404 ? "this server keeps no requests of that route" : answer.text;
-    box.append(el("p", { class: "quiet no-exemplars" }, `No exemplars: ${why}.`));
-    return;
-  }
-  const all = answer.json.exemplars.filter((bucket) => bucket.request);
-  const near = all.filter((bucket) => (bucket.upper_us ?? Infinity) > cell.lower && bucket.lower_us < cell.upper);
-  if (near.length === 0) {
-    box.append(el("p", { class: "quiet no-exemplars" }, `No request is kept that took ${range}.`));
-    return;
-  }
-  box.append(
+/** Tells of a cell, and which requests were like it; `show` writes its bounds. */
+async function picked({ kind, name, part }, cell, show) {
+  const range = `${show(cell.lower)} to ${show(cell.upper)}`;
+  const when = `between ${clock(cell.from)} and ${clock(cell.to)}`;
+  const told = el("p", { class: "picked-cell" }, `${count(cell.count)} ${when}: ${range}.`);
+  // Requests are kept by how long they took in all.
+  const by = { route: "route", operation: "operation" }[kind];
+  if (!by || part !== "whole") return [told];
+  const quiet = (text) => [told, el("p", { class: "quiet no-exemplars" }, text)];
+  const answer = await ask(path("/debug/exemplars", { [by]: name })).catch((error) => ({ text: error.message }));
+  if (!answer.ok || !Array.isArray(answer.json?.exemplars)) return quiet(`No exemplars: ${answer.text}`);
+  const near = answer.json.exemplars.filter((bucket) => (bucket.upper_us ?? Infinity) > cell.lower && bucket.lower_us < cell.upper);
+  if (near.length === 0) return quiet(`No request is kept that took ${range}.`);
+  return [told,
     el("h3", {}, `Requests that took about as long`),
     el("div", { class: "wrap", tabindex: 0 }, el(
       "table", { class: "exemplar" },
       el("thead", {}, el("tr", {}, ...["request", "path", "status", "took", "of the writer"].map((title) => el("th", { scope: "col" }, title)))),
       el("tbody", {}, ...near.map(({ request }) => exemplar(request))),
     )),
-  );
+  ];
 }
 
 function exemplar(request) {
@@ -83,7 +83,7 @@ function exemplar(request) {
   ]);
   return el(
     "tr", {},
-    el("th", { scope: "row" }, el("a", { href: `/debug/requests/${encodeURIComponent(request.id)}` }, String(request.id))),
+    el("th", { scope: "row" }, el("a", { href: `/debug/requests/${encodeURIComponent(request.id)}?format=text` }, String(request.id))),
     el("td", {}, request.path ?? ""),
     el("td", { class: "n" }, String(request.status ?? "")),
     el("td", { class: "n" }, time(request.wall_us)),
