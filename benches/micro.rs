@@ -8,11 +8,12 @@
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use divan::Bencher;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use torc_server::clock::Tick;
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::engine::fit::{Offer, Pack};
 use torc_server::engine::workflow_runs::Extent;
@@ -90,7 +91,7 @@ fn span() {
 #[divan::bench]
 fn phases_of_a_command() {
     let some = divan::black_box(Duration::from_micros(7));
-    let now = Instant::now();
+    let now = Tick::now();
     phase::command(&CommandTrace {
         name: "bench",
         batch: 1,
@@ -152,7 +153,7 @@ fn a_request() -> Arc<Finished> {
         name: "bench",
         batch: 1,
         batch_size: 1,
-        submitted: Instant::now(),
+        submitted: Tick::now(),
         phases: Phases::default(),
         statements: Box::new([statement; 5]),
         committed: true,
@@ -164,7 +165,7 @@ fn a_request() -> Arc<Finished> {
         route: "bench",
         path: "/torc-service/v1/jobs/1234".into(),
         status: 200,
-        began: Instant::now(),
+        began: Tick::now(),
         wall: some,
         busy: some,
         polls: 2,

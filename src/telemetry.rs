@@ -25,6 +25,7 @@ mod layers;
 mod lines;
 mod log_dir;
 pub mod metrics;
+mod named;
 mod otlp;
 mod outlet;
 pub mod overview;
@@ -39,6 +40,7 @@ pub mod runtime;
 pub mod series;
 pub mod signal;
 pub mod slow;
+mod still;
 mod symbols;
 pub mod task;
 pub mod task_dump;
@@ -64,6 +66,7 @@ use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock::Tick;
 use crate::config::telemetry::TelemetryConfig;
 use about::About;
 use dump::Dumps;
@@ -73,6 +76,7 @@ use recorder::history::{self, Lately};
 use recorder::window::{Window, WindowError};
 use report::PhaseReport;
 pub use report::Report;
+use still::Still;
 
 /// Why telemetry could not start; each is one line for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +125,7 @@ struct Shared {
     dispatch: Dispatch,
     outlets: Vec<Outlet>,
     dumps: Dumps,
-    started: Instant,
+    started: Tick,
     about: OnceLock<About>,
 }
 
@@ -140,7 +144,8 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     if config.timing {
         // The first layer is the first to hear of a span's end, so what the others do then
         // is not measured.
-        layers.push(timing::layer().with_filter(our_spans()).boxed());
+        let timing = timing::layer().with_filter(our_spans());
+        layers.push(Still::but_closes(timing).boxed());
     } else {
         recorder::turn_off();
     }
@@ -197,7 +202,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
             dir: config.dump_dir.clone(),
             max_total_size: config.dump_max_total_size,
         },
-        started: Instant::now(),
+        started: Tick::now(),
         about: OnceLock::new(),
     }));
     flight::limit(config.flight_recorder);
@@ -236,7 +241,7 @@ impl TelemetryHandle {
                 dir: PathBuf::from("."),
                 max_total_size: u64::MAX,
             },
-            started: Instant::now(),
+            started: Tick::now(),
             about: OnceLock::new(),
         }))
     }

@@ -1,12 +1,12 @@
 //! Claims: a worker takes ready jobs, which become pending.
 
 use std::cmp::Reverse;
-use std::time::Instant;
 
 use super::fit::{Offer, Pack};
 use super::job_runs::state_of;
 use super::status_moves::move_all;
 use super::{Engine, EngineError, MANY, access, check_limit, labels};
+use crate::clock::Tick;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::ready::{self, Group, NeedsRow};
 use crate::store::workflows::WorkflowState;
@@ -148,7 +148,7 @@ fn answer(jobs: Vec<JobModel>) -> ClaimResponse {
 
 /// Records how long a claim took that found nothing: many of them are workers that ask
 /// for what is not there.
-fn note_empty(answer: &ClaimResponse, asked: Instant) {
+fn note_empty(answer: &ClaimResponse, asked: Tick) {
     if answer.jobs.as_ref().is_none_or(Vec::is_empty) {
         phase::part("claim.empty", asked.elapsed());
     }
@@ -324,7 +324,7 @@ impl Engine {
         let limit = query.limit.unwrap_or(10);
         check_limit(limit)?;
         let labels = labels::parse_list(query.labels.as_deref().unwrap_or(""));
-        let asked = Instant::now();
+        let asked = Tick::now();
         let answer = self.submit(ClaimNextJobs(Claim {
             workflow_id,
             limit,
@@ -348,7 +348,7 @@ impl Engine {
         strict_scheduler_match: bool,
         key: Option<String>,
     ) -> Result<ClaimResponse, EngineError> {
-        let asked = Instant::now();
+        let asked = Tick::now();
         let answer = self.submit(ClaimJobsBasedOnResources {
             claim: Claim {
                 workflow_id,

@@ -6,7 +6,6 @@
 //! and entities read through them as through any other connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -17,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
 use super::statements::{self, Plans};
+use crate::clock::Tick;
 use crate::telemetry::phase;
 use crate::telemetry::request;
 use crate::telemetry::resource::{self, Resource};
@@ -83,7 +83,7 @@ impl Reads {
         id: &'static str,
         list: Option<OwnedSemaphorePermit>,
     ) -> Result<ReadConn, StoreError> {
-        let asked = Instant::now();
+        let asked = Tick::now();
         let permit = self.permit(&self.inner.permits).await?;
         request::read_wait(asked.elapsed());
         let conn = self
@@ -155,7 +155,7 @@ impl ReadConn {
         statement: Statement,
         first_only: bool,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        let start = Instant::now();
+        let start = Tick::now();
         let mut held = self.conn.lock().await;
         let conn = held.as_mut().ok_or_else(gone)?;
         statements::note_read(self.id, &statement.sql);
@@ -209,7 +209,7 @@ impl ReadConn {
     /// Asks the database about itself: timed like others, but not listed with them, nor
     /// kept prepared in place of one that is needed again.
     async fn aside(&self, sql: String) -> Result<Vec<SqliteRow>, StoreError> {
-        let start = Instant::now();
+        let start = Tick::now();
         let mut held = self.conn.lock().await;
         let conn = held.as_mut().ok_or_else(gone)?;
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false);

@@ -1,7 +1,6 @@
 //! The one wrapper around statements: each has a stable id under which it is timed.
 
-use std::time::Instant;
-
+use crate::clock::Tick;
 use crate::telemetry::phase;
 
 /// A statement of the writer.
@@ -32,7 +31,7 @@ impl Sql {
 /// Runs `work` and records its time under the statement's id, with the rows that it says
 /// it read or changed.
 pub fn timed<T>(id: &'static str, rows: impl FnOnce(&T) -> u64, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
+    let start = Tick::now();
     let value = work();
     phase::statement(id, rows(&value), start.elapsed());
     value

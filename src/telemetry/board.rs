@@ -6,11 +6,11 @@ mod disk;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
-use std::time::Instant;
 
 use serde::Serialize;
 
 use super::request;
+use crate::clock::Tick;
 pub use disk::{
     CheckpointReport, LockWaitReport, OtherProcess, checkpoint, lock_wait, lock_wait_ended, log,
     readers, stuck_for,
@@ -29,15 +29,15 @@ struct Waiter {
     ticket: u64,
     operation: &'static str,
     request: Option<u64>,
-    since: Instant,
+    since: Tick,
 }
 
 struct Holder {
     batch: u64,
-    since: Instant,
+    since: Tick,
     operations: Vec<(&'static str, u64)>,
-    now: Option<(&'static str, Option<u64>, Instant)>,
-    committing: Option<Instant>,
+    now: Option<(&'static str, Option<u64>, Tick)>,
+    committing: Option<Tick>,
 }
 
 /// A place in the writer's queue.
@@ -52,7 +52,7 @@ pub fn enter(operation: &'static str) -> Ticket {
         ticket,
         operation,
         request: request::current(),
-        since: Instant::now(),
+        since: Tick::now(),
     });
     Ticket(ticket)
 }
@@ -78,7 +78,7 @@ pub fn depth() -> usize {
 pub fn hold(batch: u64, operations: &[&'static str]) {
     *lock(&HOLDER) = Some(Holder {
         batch,
-        since: Instant::now(),
+        since: Tick::now(),
         operations: grouped(operations),
         now: None,
         committing: None,
@@ -88,7 +88,7 @@ pub fn hold(batch: u64, operations: &[&'static str]) {
 /// The batch that holds the writer carries out this command now.
 pub fn carry_out(operation: &'static str, request: Option<u64>) {
     if let Some(holder) = &mut *lock(&HOLDER) {
-        holder.now = Some((operation, request, Instant::now()));
+        holder.now = Some((operation, request, Tick::now()));
     }
 }
 
@@ -96,7 +96,7 @@ pub fn carry_out(operation: &'static str, request: Option<u64>) {
 pub fn committing() {
     if let Some(holder) = &mut *lock(&HOLDER) {
         holder.now = None;
-        holder.committing = Some(Instant::now());
+        holder.committing = Some(Tick::now());
     }
 }
 

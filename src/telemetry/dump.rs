@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::recorder::history;
 use super::recorder::window::{Window, WindowError};
 use super::{TelemetryHandle, flight, hlog, trace};
+use crate::clock::Tick;
 
 /// How the names of a report begin, and those of a flight recorder. Only such files are
 /// ever deleted.
@@ -151,11 +151,11 @@ impl TelemetryHandle {
     /// What the flight recorder holds of the time after `since`, as trace events that
     /// Perfetto and Chrome read. Takes some milliseconds per megabyte: call it on the
     /// blocking pool.
-    pub fn trace(&self, since: Option<Instant>) -> Vec<u8> {
+    pub fn trace(&self, since: Option<Tick>) -> Vec<u8> {
         self.trace_about(since, &json!(self.about()))
     }
 
-    fn trace_about(&self, since: Option<Instant>, about: &Value) -> Vec<u8> {
+    fn trace_about(&self, since: Option<Tick>, about: &Value) -> Vec<u8> {
         trace::write(&flight::recent(since), self.0.started, about)
     }
 

@@ -1,12 +1,13 @@
 //! Exemplars: for each route and each command, by powers of two of its time, the newest
 //! request that took so long. Any bucket of a histogram leads to a request that is in it.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::flight::bytes_of;
+use super::named::{Known, Named};
 use super::recorder::Kind;
 use super::request::Finished;
 
@@ -14,16 +15,29 @@ use super::request::Finished;
 const STEPS: usize = 32;
 /// Bytes that all exemplars together may hold; the oldest go first.
 const BYTES: usize = 16 << 20;
+/// The places of the ladders of routes and of commands.
+const ROUTES: usize = 0;
+const COMMANDS: usize = 1;
 
-/// A ladder for each route and each command.
-type Book = RwLock<HashMap<(Kind, &'static str), Arc<Ladder>>>;
-
-static BOOK: LazyLock<Book> = LazyLock::new(Book::default);
+/// A ladder for each route, and one for each command.
+static BOOK: LazyLock<[Named<Ladder>; 2]> = LazyLock::new(Default::default);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
+thread_local! {
+    /// The ladders that this thread has put requests on before.
+    static KNOWN: RefCell<[Known<Ladder>; 2]> = RefCell::default();
+}
+
+/// The newest requests of an operation, each in the place of its time.
 #[derive(Default)]
 struct Ladder {
-    steps: [Mutex<Option<Arc<Finished>>>; STEPS],
+    steps: [Mutex<Option<Held>>; STEPS],
+}
+
+/// A request with the bytes that it stands for.
+struct Held {
+    request: Arc<Finished>,
+    bytes: usize,
 }
 
 /// A request that took between `lower_us` and `upper_us` microseconds.
@@ -40,10 +54,15 @@ pub struct Exemplar {
 /// Keeps a request as the newest of its kind, for its route and for each of its commands.
 pub fn keep(finished: &Arc<Finished>) {
     let bytes = bytes_of(finished);
-    put(Kind::Route, finished.route, finished.wall, finished, bytes);
+    put(ROUTES, finished.route, finished.wall, finished, bytes);
     for command in &finished.commands {
-        let whole = command.phases.whole;
-        put(Kind::Command, command.name, whole, finished, bytes);
+        put(
+            COMMANDS,
+            command.name,
+            command.phases.whole,
+            finished,
+            bytes,
+        );
     }
     if HELD.load(Ordering::Relaxed) > BYTES {
         make_room();
@@ -52,20 +71,13 @@ pub fn keep(finished: &Arc<Finished>) {
 
 /// The exemplars of a route or a command, the fastest first; none of an unknown one.
 pub fn of(kind: Kind, name: &str) -> Vec<Exemplar> {
-    let ladder = {
-        let book = BOOK.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found = book.iter();
-        found
-            .find(|((each, known), _)| *each == kind && *known == name)
-            .map(|(_, ladder)| Arc::clone(ladder))
-    };
-    let Some(ladder) = ladder else {
+    let Some((_, ladder)) = place(kind).and_then(|at| BOOK[at].find(name)) else {
         return Vec::new();
     };
     let steps = ladder.steps.iter().enumerate();
     steps
         .filter_map(|(step, slot)| {
-            let request = lock(slot).clone()?;
+            let request = Arc::clone(&lock(slot).as_ref()?.request);
             Some(Exemplar {
                 lower_us: if step == 0 { 0 } else { 1 << step },
                 upper_us: (step + 1 < STEPS).then(|| 1 << (step + 1)),
@@ -77,20 +89,25 @@ pub fn of(kind: Kind, name: &str) -> Vec<Exemplar> {
 
 /// The names that have exemplars.
 pub fn names(kind: Kind) -> Vec<&'static str> {
-    let book = BOOK.read().unwrap_or_else(PoisonError::into_inner);
-    let mut names: Vec<_> = book
-        .keys()
-        .filter_map(|(each, name)| (*each == kind).then_some(*name))
-        .collect();
+    let all = place(kind).map_or_else(Vec::new, |at| BOOK[at].all());
+    let mut names: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     names
 }
 
 /// The exemplar with this number, if it is one.
 pub fn find(id: u64) -> Option<Arc<Finished>> {
-    let book = BOOK.read().unwrap_or_else(PoisonError::into_inner);
-    let mut slots = book.values().flat_map(|ladder| &ladder.steps);
-    slots.find_map(|slot| lock(slot).clone().filter(|one| one.id == id))
+    slots().into_iter().find_map(|slot| {
+        let held = lock(slot);
+        let request = &held.as_ref()?.request;
+        (request.id == id).then(|| Arc::clone(request))
+    })
+}
+
+/// Every place for a request.
+fn slots() -> Vec<&'static Mutex<Option<Held>>> {
+    let ladders = BOOK.iter().flat_map(Named::all);
+    ladders.flat_map(|(_, ladder)| &ladder.steps).collect()
 }
 
 /// Bytes that the exemplars hold. One that stands at several places counts at each.
@@ -98,45 +115,41 @@ pub fn bytes() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-fn put(kind: Kind, name: &'static str, elapsed: Duration, finished: &Arc<Finished>, bytes: usize) {
-    let ladder = ladder(kind, name);
-    let mut slot = lock(&ladder.steps[step(elapsed)]);
-    let before = slot.replace(Arc::clone(finished));
+fn put(at: usize, name: &'static str, elapsed: Duration, finished: &Arc<Finished>, bytes: usize) {
+    let ladder = KNOWN.with_borrow_mut(|known| BOOK[at].get(&mut known[at], name));
+    let request = Arc::clone(finished);
+    // Counted before another thread can take it out again, so the sum never falls below 0.
     HELD.fetch_add(bytes, Ordering::Relaxed);
-    if let Some(before) = &before {
-        HELD.fetch_sub(bytes_of(before), Ordering::Relaxed);
-    }
-    drop(slot);
+    let before = lock(&ladder.steps[step(elapsed)]).replace(Held { request, bytes });
+    let freed = before.as_ref().map_or(0, |held| held.bytes);
+    HELD.fetch_sub(freed, Ordering::Relaxed);
 }
 
 /// Lets the oldest exemplars go. Rare: it takes hundreds of routes, or very large requests.
 fn make_room() {
-    let book = BOOK.read().unwrap_or_else(PoisonError::into_inner);
-    let mut all: Vec<_> = book
-        .values()
-        .flat_map(|ladder| &ladder.steps)
-        .filter_map(|slot| Some((lock(slot).as_ref()?.id, slot)))
+    let mut all: Vec<_> = slots()
+        .into_iter()
+        .filter_map(|slot| Some((lock(slot).as_ref()?.request.id, slot)))
         .collect();
     all.sort_unstable_by_key(|(id, _)| *id);
     for (id, slot) in all {
         if HELD.load(Ordering::Relaxed) <= BYTES {
             break;
         }
-        let mut slot = lock(slot);
-        if let Some(old) = slot.take_if(|one| one.id == id) {
-            HELD.fetch_sub(bytes_of(&old), Ordering::Relaxed);
+        let old = lock(slot).take_if(|held| held.request.id == id);
+        if let Some(old) = old {
+            HELD.fetch_sub(old.bytes, Ordering::Relaxed);
         }
     }
 }
 
-fn ladder(kind: Kind, name: &'static str) -> Arc<Ladder> {
-    let book = BOOK.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = book.get(&(kind, name)) {
-        return Arc::clone(found);
+/// The place of a kind in the book; the others have no exemplars.
+fn place(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Route => Some(ROUTES),
+        Kind::Command => Some(COMMANDS),
+        Kind::Statement | Kind::Task => None,
     }
-    drop(book);
-    let mut book = BOOK.write().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(book.entry((kind, name)).or_default())
 }
 
 /// From 2 to the power of the step microseconds on; the first begins at nothing.
@@ -151,7 +164,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use crate::clock::Tick;
 
     use super::*;
 
@@ -162,7 +175,7 @@ mod tests {
             route: "exemplars_test",
             path: path.into(),
             status: 200,
-            began: Instant::now(),
+            began: Tick::now(),
             wall,
             busy: wall,
             polls: 1,

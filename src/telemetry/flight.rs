@@ -11,11 +11,12 @@ mod ring;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::board;
 use super::phase::{BatchTrace, CommandTrace, StatementTotal};
 use super::request::Finished;
+use crate::clock::Tick;
 use ring::{EMPTY, PIECE, Record, Records, Ring};
 
 /// How long a record is kept.
@@ -33,7 +34,7 @@ static RING: [Ring<What>; RINGS] = [const { Ring::new() }; RINGS];
 static NEXT_RING: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+static EPOCH: LazyLock<Tick> = LazyLock::new(Tick::now);
 
 thread_local! {
     static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
@@ -52,7 +53,7 @@ pub struct Batch {
     /// Its number, counted from the start.
     pub number: u64,
     /// When the writer took it up.
-    pub taken: Instant,
+    pub taken: Tick,
     /// Its commands in the order of their execution.
     pub commands: Box<[BatchCommand]>,
     /// Its BEGIN.
@@ -84,7 +85,7 @@ pub struct Note {
     /// Its name.
     pub name: Box<str>,
     /// When it began.
-    pub started: Instant,
+    pub started: Tick,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -161,7 +162,7 @@ pub fn batch(trace: &BatchTrace<'_>) {
 }
 
 /// Keeps something else that took time, such as a `stall` of a thread.
-pub fn note(kind: &'static str, name: &str, started: Instant, elapsed: Duration) {
+pub fn note(kind: &'static str, name: &str, started: Tick, elapsed: Duration) {
     if is_on() {
         let bytes = COUNTERS + size_of::<Note>() + 2 * ALLOCATION + name.len();
         let note = Note {
@@ -185,7 +186,7 @@ pub fn bytes_of(finished: &Finished) -> usize {
     own + statements + commands + 4 * ALLOCATION
 }
 
-fn push(ended: Instant, what: What, bytes: usize) {
+fn push(ended: Tick, what: What, bytes: usize) {
     let bytes = bytes + size_of::<Record<What>>();
     let limit = LIMIT.load(Ordering::Relaxed);
     BYTES.fetch_add(bytes, Ordering::Relaxed);
@@ -215,8 +216,8 @@ fn forget(records: &mut Records<What>) {
 }
 
 /// Lets go what is too old, at most so many; says whether those were all.
-fn forget_old(records: &mut Records<What>, now: Instant, most: usize) -> bool {
-    let is_old = |record: &Record<What>| now.saturating_duration_since(record.ended) > KEPT;
+fn forget_old(records: &mut Records<What>, now: Tick, most: usize) -> bool {
+    let is_old = |record: &Record<What>| now - record.ended > KEPT;
     for _ in 0..most {
         if !records.oldest().is_some_and(is_old) {
             return true;
@@ -228,7 +229,7 @@ fn forget_old(records: &mut Records<What>, now: Instant, most: usize) -> bool {
 
 /// Lets go what is too old in rings whose threads record nothing more.
 pub fn expire() {
-    let now = Instant::now();
+    let now = Tick::now();
     for ring in &RING {
         while !ring.change(*EPOCH, |records| forget_old(records, now, PIECE)) {}
     }
@@ -236,12 +237,12 @@ pub fn expire() {
 
 /// What happened lately and ended after `since`, if that is given. Recording goes on
 /// meanwhile.
-pub fn recent(since: Option<Instant>) -> Flight {
+pub fn recent(since: Option<Tick>) -> Flight {
     let mut flight = Flight::default();
-    let from = since.or(Instant::now().checked_sub(KEPT));
+    let from = since.unwrap_or_else(|| Tick::now().before(KEPT));
     for ring in &RING {
         ring.read(|record| {
-            if from.is_some_and(|from| record.ended < from) {
+            if record.ended < from {
                 return;
             }
             match record.what {
@@ -284,12 +285,12 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        note("test", "x", Instant::now(), Duration::ZERO);
+                        note("test", "x", Tick::now(), Duration::ZERO);
                     }
                 });
             }
         });
-        let last = Instant::now();
+        let last = Tick::now();
         note("test", "the last", last, Duration::ZERO);
         assert!(bytes() <= LIMIT as usize, "{}", bytes());
         let flight = recent(None);
@@ -303,11 +304,11 @@ mod tests {
         assert_eq!(lie, bytes());
         // What ended before is left out, and what is too old goes.
         assert_eq!(recent(Some(last)).notes.len(), 1);
-        let old = last.checked_sub(KEPT * 2).unwrap();
+        let old = last.before(KEPT * 2);
         note("test", "old", old, Duration::ZERO);
         assert!(recent(None).notes.iter().all(|one| &*one.name != "old"));
         limit(0);
-        note("test", "off", Instant::now(), Duration::ZERO);
+        note("test", "off", Tick::now(), Duration::ZERO);
         assert!(recent(None).notes.iter().all(|one| &*one.name != "off"));
     }
 }

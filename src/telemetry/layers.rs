@@ -11,6 +11,7 @@ use super::TelemetryError;
 #[cfg(tokio_unstable)]
 use super::console;
 use super::outlet::Outlet;
+use super::still::Still;
 use crate::config::telemetry::TelemetryConfig;
 
 /// The beginning of the target of every span and event of ours.
@@ -25,14 +26,13 @@ pub(super) fn stderr_layer(
     outlet: Outlet,
     ansi: bool,
 ) -> Result<BoxedLayer, TelemetryError> {
-    Ok(fmt::layer()
+    let layer = fmt::layer()
         .with_writer(outlet)
         .with_ansi(ansi)
         .with_target(true)
         .with_thread_ids(true)
-        .with_line_number(true)
-        .with_filter(parse_filter(&config.filter)?)
-        .boxed())
+        .with_line_number(true);
+    filtered(layer, config)
 }
 
 /// Log lines in the file.
@@ -47,17 +47,26 @@ pub(super) fn file_layer(
         .with_target(true)
         .with_thread_ids(true)
         .with_line_number(true);
-    let filter = parse_filter(&config.filter)?;
-    Ok(if json {
-        layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_filter(filter)
-            .boxed()
+    if json {
+        let json = layer.json().flatten_event(true);
+        filtered(json.with_current_span(true).with_span_list(false), config)
     } else {
-        layer.with_filter(filter).boxed()
+        filtered(layer, config)
+    }
+}
+
+/// Puts the filter around a layer that writes events. A filter that looks at the fields of
+/// spans (`[span{field=value}]`) counts who is inside of them; without, nobody asks when a
+/// span is entered.
+fn filtered<L>(layer: L, config: &TelemetryConfig) -> Result<BoxedLayer, TelemetryError>
+where
+    L: Layer<Registry> + Send + Sync,
+{
+    let layer = layer.with_filter(parse_filter(&config.filter)?);
+    Ok(if config.filter.contains('[') {
+        layer.boxed()
+    } else {
+        Still::new(layer).boxed()
     })
 }
 

@@ -8,10 +8,11 @@
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::recorder::{self, Kind, Part};
 use super::request;
+use crate::clock::Tick;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
 static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
@@ -22,6 +23,8 @@ pub const BATCH_SIZE: &str = "batch_size";
 thread_local! {
     /// The statements of the command that this thread carries out.
     static COMMAND: RefCell<Option<Vec<StatementTotal>>> = const { RefCell::new(None) };
+    /// The room that the statements of the last command had.
+    static ROOM: RefCell<Vec<StatementTotal>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Where the time of one command went. The parts are what was measured; what they leave of
@@ -92,7 +95,7 @@ pub struct CommandTrace {
     /// Commands in that batch.
     pub batch_size: usize,
     /// When it was handed to the writer.
-    pub submitted: Instant,
+    pub submitted: Tick,
     /// Where its time went.
     pub phases: Phases,
     /// What it did.
@@ -109,7 +112,7 @@ pub struct BatchTrace<'b> {
     /// Its number, counted from the start.
     pub number: u64,
     /// When the writer took it up.
-    pub taken: Instant,
+    pub taken: Tick,
     /// Its operations.
     pub operations: &'b [&'static str],
     /// For each of them the request that it was for, and its own work.
@@ -178,13 +181,16 @@ pub fn batch(trace: &BatchTrace<'_>) {
 }
 
 /// Runs a command's work; answers what its statements did beside it.
-pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Vec<StatementTotal>) {
+pub fn in_command<R>(work: impl FnOnce() -> R) -> (R, Box<[StatementTotal]>) {
     if !recorder::is_on() {
-        return (work(), Vec::new());
+        return (work(), Box::default());
     }
-    let outer = COMMAND.replace(Some(Vec::with_capacity(16)));
+    let outer = COMMAND.replace(Some(ROOM.take()));
     let done = work();
-    let statements = COMMAND.replace(outer).unwrap_or_default();
+    let mut noted = COMMAND.replace(outer).unwrap_or_default();
+    let statements = noted.as_slice().into();
+    noted.clear();
+    ROOM.set(noted);
     (done, statements)
 }
 
@@ -244,7 +250,7 @@ mod tests {
             name,
             batch: 1,
             batch_size,
-            submitted: Instant::now(),
+            submitted: Tick::now(),
             phases,
             statements: Box::default(),
             committed: true,

@@ -12,14 +12,13 @@ pub mod history;
 pub mod window;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::named::{Known, Named};
 use super::series::Series;
 
 /// What an operation is.
@@ -65,6 +64,21 @@ pub enum Part {
     Scanned,
 }
 
+/// Every part, in the order of its number.
+const PARTS: [Part; 11] = [
+    Part::Whole,
+    Part::Busy,
+    Part::ReadWait,
+    Part::QueueWait,
+    Part::BeginLatency,
+    Part::BeginCost,
+    Part::BatchWait,
+    Part::Execute,
+    Part::CommitLatency,
+    Part::CommitCost,
+    Part::Scanned,
+];
+
 /// Names one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
@@ -79,8 +93,8 @@ pub struct Key {
 /// What is kept of one operation.
 #[derive(Clone, Default)]
 pub struct Operation {
-    /// Its series. A handful, so a scan beats a map.
-    parts: Vec<(Part, Series)>,
+    /// Its series, each in the place of its part.
+    parts: [Option<Box<Series>>; PARTS.len()],
     /// What is only counted.
     pub counts: Counts,
 }
@@ -99,61 +113,27 @@ pub struct Counts {
 impl Operation {
     /// The series of a part, made if need be.
     pub fn part(&mut self, part: Part) -> &mut Series {
-        let at = self.parts.iter().position(|(each, _)| *each == part);
-        let at = at.unwrap_or_else(|| {
-            self.parts.push((part, Series::default()));
-            self.parts.len() - 1
-        });
-        &mut self.parts[at].1
+        self.parts[part as usize].get_or_insert_default()
     }
 
     /// The series of a part, if anything was recorded.
     pub fn get(&self, part: Part) -> Option<&Series> {
-        self.parts
-            .iter()
-            .find_map(|(each, series)| (*each == part).then_some(series))
+        self.parts[part as usize].as_deref()
     }
 
     /// All series.
     pub fn parts(&self) -> impl Iterator<Item = (Part, &Series)> {
-        self.parts.iter().map(|(part, series)| (*part, series))
+        let all = PARTS.into_iter().zip(&self.parts);
+        all.filter_map(|(part, series)| Some((part, series.as_deref()?)))
     }
 }
 
-/// One entry per name; the names are constants of the program, so it stays small.
-type Table = RwLock<HashMap<&'static str, Arc<Mutex<Operation>>>>;
-
-static BOOK: LazyLock<[Table; 4]> = LazyLock::new(Default::default);
+static BOOK: LazyLock<[Named<Mutex<Operation>>; 4]> = LazyLock::new(Default::default);
 static OFF: AtomicBool = AtomicBool::new(false);
 
-/// Operations by where their names lie. A constant may lie in several places; all of them
-/// lead to one operation.
-type Known = HashMap<(usize, usize), Arc<Mutex<Operation>>, BuildHasherDefault<Address>>;
-
 thread_local! {
-    /// What this thread has recorded before: found without a lock, and without reading the
-    /// name. Names are constants of the program, so it stays small.
-    static KNOWN: RefCell<[Known; 4]> = RefCell::default();
-}
-
-/// Hashes addresses, which nobody chooses: one multiplication by the golden ratio will do.
-#[derive(Default)]
-struct Address(u64);
-
-impl Hasher for Address {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize(usize::from(*byte));
-        }
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.0 = (self.0.rotate_left(5) ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
+    /// What this thread has recorded before.
+    static KNOWN: RefCell<[Known<Mutex<Operation>>; 4]> = RefCell::default();
 }
 
 /// Records nothing from now on (`--timing off`): what that costs can be measured.
@@ -170,30 +150,19 @@ pub fn is_on() -> bool {
 pub fn record(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation)) {
     if is_on() {
         let at = kind as usize;
-        let one = KNOWN.with_borrow_mut(|known| find_or_make(&mut known[at], &BOOK[at], name));
-        record(&mut lock(&one));
+        let one = KNOWN.with_borrow_mut(|known| BOOK[at].get(&mut known[at], name));
+        record(&mut lock(one));
     }
 }
 
 /// Every kind.
 const KINDS: [Kind; 4] = [Kind::Route, Kind::Command, Kind::Statement, Kind::Task];
 
-/// The operations of a kind.
-fn known(kind: Kind) -> Vec<(&'static str, Arc<Mutex<Operation>>)> {
-    let table = BOOK[kind as usize]
-        .read()
-        .unwrap_or_else(PoisonError::into_inner);
-    table
-        .iter()
-        .map(|(name, one)| (*name, Arc::clone(one)))
-        .collect()
-}
-
 /// Visits each operation of a kind. Recording it waits meanwhile, so `see` copies what it
 /// needs and works on that later.
 pub fn visit(kind: Kind, mut see: impl FnMut(&'static str, &Operation)) {
-    for (name, one) in known(kind) {
-        see(name, &lock(&one));
+    for (name, one) in BOOK[kind as usize].all() {
+        see(name, &lock(one));
     }
 }
 
@@ -216,14 +185,8 @@ fn series(changed: impl Fn(&Key, &Series) -> bool) -> Vec<(Key, Series)> {
 /// The parts that were recorded of an operation, with its name as it is kept; none if
 /// nothing was recorded under that name.
 pub fn find(kind: Kind, name: &str) -> Option<(&'static str, Vec<Part>)> {
-    let (name, one) = {
-        let table = BOOK[kind as usize]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (name, one) = table.get_key_value(name)?;
-        (*name, Arc::clone(one))
-    };
-    let parts = lock(&one).parts().map(|(part, _)| part).collect();
+    let (name, one) = BOOK[kind as usize].find(name)?;
+    let parts = lock(one).parts().map(|(part, _)| part).collect();
     Some((name, parts))
 }
 
@@ -232,36 +195,20 @@ pub fn find(kind: Kind, name: &str) -> Option<(&'static str, Vec<Part>)> {
 pub fn cost_ns() -> f64 {
     static COST: LazyLock<f64> = LazyLock::new(|| {
         const RECORDS: u32 = 500;
-        let (mut known, table) = (Known::default(), Table::default());
+        let (mut known, book) = (Known::default(), Named::<Mutex<Operation>>::default());
         // The best of some tries: others may want the processor meanwhile.
         let tries = (0..10).map(|_| {
             let start = Instant::now();
             for n in 0..RECORDS {
                 let elapsed = Duration::from_nanos(1_000 + u64::from(n) * 97);
-                let one = find_or_make(&mut known, &table, "cost");
-                lock(&one).part(Part::Whole).add_duration(elapsed, 1);
+                let one = book.get(&mut known, "cost");
+                lock(one).part(Part::Whole).add_duration(elapsed, 1);
             }
             start.elapsed().as_secs_f64() * 1e9 / f64::from(RECORDS)
         });
         tries.fold(f64::INFINITY, f64::min)
     });
     *COST
-}
-
-/// The operation of this name, which this thread mostly knows.
-fn find_or_make(known: &mut Known, table: &Table, name: &'static str) -> Arc<Mutex<Operation>> {
-    let place = (name.as_ptr() as usize, name.len());
-    Arc::clone(known.entry(place).or_insert_with(|| entry(table, name)))
-}
-
-fn entry(table: &Table, name: &'static str) -> Arc<Mutex<Operation>> {
-    let known = table.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = known.get(name) {
-        return Arc::clone(found);
-    }
-    drop(known);
-    let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(table.entry(name).or_default())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

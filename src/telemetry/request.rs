@@ -10,10 +10,11 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::phase::{CommandTrace, StatementTotal};
 use super::recorder::{self, Kind, Part};
+use crate::clock::Tick;
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -69,7 +70,7 @@ pub struct Finished {
     /// Of the answer; [`GONE`] when there was nobody left to answer.
     pub status: u16,
     /// When it came.
-    pub began: Instant,
+    pub began: Tick,
     /// Until the head of the answer was there.
     pub wall: Duration,
     /// In which a thread worked on it.
@@ -96,7 +97,7 @@ pub struct Asked {
 
 /// Which request a thread worked on last: for those who watch the thread from outside.
 #[derive(Debug, Default)]
-pub struct Answering(Mutex<Option<(Instant, u64, &'static str)>>);
+pub struct Answering(Mutex<Option<(Tick, u64, &'static str)>>);
 
 impl Answering {
     /// What the current thread works on, also later on.
@@ -105,13 +106,13 @@ impl Answering {
     }
 
     /// Number and route of the request that the thread has turned to since `then`.
-    pub fn since(&self, then: Instant) -> Option<(u64, &'static str)> {
+    pub fn since(&self, then: Tick) -> Option<(u64, &'static str)> {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (turned, id, route) = last?;
         (turned >= then).then_some((id, route))
     }
 
-    fn turn_to(&self, since: Instant, id: u64, route: &'static str) {
+    fn turn_to(&self, since: Tick, id: u64, route: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((since, id, route));
     }
 }
@@ -153,6 +154,8 @@ pub fn command(trace: CommandTrace) {
     }
     let left = CURRENT.with_borrow_mut(|open| match open {
         Some(open) => {
+            // Mostly there is one, which then need not be moved when the request ends.
+            open.commands.reserve_exact(1);
             open.commands.push(trace);
             None
         }
@@ -208,7 +211,7 @@ fn with(note: impl FnOnce(&mut Open)) {
 struct Ending {
     asked: Option<Asked>,
     open: Option<Box<Open>>,
-    began: Instant,
+    began: Tick,
     status: u16,
 }
 
@@ -225,7 +228,7 @@ impl Drop for Ending {
 struct Working<'e> {
     ending: &'e mut Ending,
     outer: Option<Box<Open>>,
-    since: Instant,
+    since: Tick,
 }
 
 impl Drop for Working<'_> {
@@ -259,7 +262,7 @@ pub async fn record<F: Future>(
             commands: Vec::new(),
             statements: Vec::new(),
         })),
-        began: Instant::now(),
+        began: Tick::now(),
         status: GONE,
     };
     let (id, route) = (
@@ -272,7 +275,7 @@ pub async fn record<F: Future>(
         let working = Working {
             ending: &mut ending,
             outer,
-            since: Instant::now(),
+            since: Tick::now(),
         };
         ANSWERING.with(|thread| thread.turn_to(working.since, id, route));
         future.as_mut().poll(context)
@@ -282,7 +285,7 @@ pub async fn record<F: Future>(
     output
 }
 
-fn finish(asked: Asked, open: Open, began: Instant, status: u16) {
+fn finish(asked: Asked, open: Open, began: Tick, status: u16) {
     let finished = Arc::new(Finished {
         id: open.id,
         parent: asked.parent,

@@ -11,7 +11,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hdrhistogram::Histogram;
 use tracing::Subscriber;
@@ -37,14 +36,17 @@ const SHARDS: usize = 16;
 
 type Timing = TimingLayer<group::ByName, group::ByName>;
 
+/// Where the number of a span's thread begins in its id. Ids are those of `sharded-slab`:
+/// the place (38 bits), the number of the thread that made it (13), how often the place was
+/// taken. Were they made otherwise, threads would share a layer and wait for each other; a
+/// test would tell.
+const THREAD_SHIFT: u32 = 38;
+
 /// The layer: each thread has its own of the crate's layers, as far as they go round. A
-/// span ends in the one in which it began.
+/// span ends in the one in which it began, since its id says which that is.
 pub struct Sharded {
     shards: [Timing; SHARDS],
 }
-
-/// In a span: the place of its layer.
-struct Shard(usize);
 
 /// The layer; it needs a filter that lets only spans through.
 pub fn layer() -> Sharded {
@@ -68,25 +70,19 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
-        }
-        let mine = MINE.with(|mine| *mine);
-        if let Some(span) = ctx.span(id) {
-            span.extensions_mut().insert(Shard(mine));
-        }
-        self.shards[mine].on_new_span(attrs, id, ctx);
+        self.shards[shard_of(id)].on_new_span(attrs, id, ctx);
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        let shard = ctx
-            .span(&id)
-            .and_then(|span| span.extensions().get::<Shard>().map(|shard| shard.0));
-        if let Some(shard) = shard {
-            self.shards[shard].on_close(id, ctx);
-        }
+        self.shards[shard_of(&id)].on_close(id, ctx);
     }
+}
+
+/// The place of a span's layer: by the thread that made it.
+fn shard_of(id: &Id) -> usize {
+    // An id is one more than what the slab calls it, since none may be zero.
+    let thread = (id.into_u64() - 1) >> THREAD_SHIFT;
+    (thread % SHARDS as u64) as usize
 }
 
 /// Whether the dispatch holds the layer.
@@ -191,6 +187,36 @@ mod tests {
         let names: Vec<_> = spans.iter().map(|s| (&*s.span, s.wall.count)).collect();
         assert_eq!(names, [("outer", 3), ("inner", 3)]);
         assert!(spans[0].wall.p50 >= 2_000.0);
+    }
+
+    /// Threads that make spans at one time have layers of their own.
+    #[test]
+    fn each_thread_has_a_shard() {
+        let dispatch = dispatch();
+        let here = || {
+            tracing::dispatcher::with_default(&dispatch, || {
+                debug_span!("sharded").id().map(|id| shard_of(&id)).unwrap()
+            })
+        };
+        let mut shards = vec![here(), here()];
+        assert_eq!(shards[0], shards[1]);
+        let all_there = std::sync::Barrier::new(SHARDS - 1);
+        std::thread::scope(|threads| {
+            let others: Vec<_> = (1..SHARDS)
+                .map(|_| {
+                    threads.spawn(|| {
+                        let shard = here();
+                        all_there.wait();
+                        shard
+                    })
+                })
+                .collect();
+            shards.extend(others.into_iter().map(|other| other.join().unwrap()));
+        });
+        shards.sort_unstable();
+        shards.dedup();
+        // Other tests of this process make spans too, so not each number need be there.
+        assert!(shards.len() > SHARDS / 4, "{shards:?}");
     }
 
     /// Recording from several threads while somebody looks all the time.

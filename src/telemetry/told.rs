@@ -2,7 +2,7 @@
 //! Times are in microseconds.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::phase::{CommandTrace, StatementTotal};
 use super::request::Finished;
 use crate::clock;
+use crate::clock::Tick;
 
 /// A finished request, and where its time went.
 #[derive(Debug, Clone, Serialize)]
@@ -93,7 +94,7 @@ pub fn micros(elapsed: Duration) -> f64 {
 }
 
 /// When `instant` was, by the clock on the wall as it stands now.
-pub fn time_of(instant: Instant) -> String {
+pub fn time_of(instant: Tick) -> String {
     let ago = TimeDelta::from_std(instant.elapsed()).unwrap_or_default();
     (clock::now() - ago).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -206,14 +207,14 @@ impl RequestTold {
 }
 
 impl CommandTold {
-    fn of(trace: &CommandTrace, began: Instant) -> Self {
+    fn of(trace: &CommandTrace, began: Tick) -> Self {
         let phases = trace.phases;
         Self {
             operation: trace.name,
             batch: trace.batch,
             batch_size: trace.batch_size,
             committed: trace.committed,
-            at_us: micros(trace.submitted.saturating_duration_since(began)),
+            at_us: micros(trace.submitted - began),
             whole_us: micros(phases.whole),
             queue_wait_us: micros(phases.queue_wait),
             begin_us: micros(phases.begin),

@@ -9,7 +9,7 @@
 //! drawn as one piece before its own work, though a part of it comes after.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::flight::{Batch, Flight, Note};
 use super::phase::CommandTrace;
 use super::request::Finished;
 use super::told::{micros, trace_id};
+use crate::clock::Tick;
 
 /// Bytes of a trace; what is older than what fits is left out.
 pub const LONGEST: usize = 64 << 20;
@@ -49,17 +50,17 @@ struct Event<'e> {
 /// Writes events for as long as there is room.
 struct Writer {
     out: Vec<u8>,
-    started: Instant,
+    started: Tick,
     longest: usize,
     left_out: u64,
 }
 
 /// The trace of a flight. `about` is put into it, and how many records did not fit.
-pub fn write(flight: &Flight, started: Instant, about: &Value) -> Vec<u8> {
+pub fn write(flight: &Flight, started: Tick, about: &Value) -> Vec<u8> {
     write_within(flight, started, about, LONGEST)
 }
 
-fn write_within(flight: &Flight, started: Instant, about: &Value, longest: usize) -> Vec<u8> {
+fn write_within(flight: &Flight, started: Tick, about: &Value, longest: usize) -> Vec<u8> {
     let mut writer = Writer {
         out: b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n".to_vec(),
         started,
@@ -125,8 +126,8 @@ impl Writer {
         }
     }
 
-    fn at(&self, instant: Instant) -> f64 {
-        micros(instant.saturating_duration_since(self.started))
+    fn at(&self, instant: Tick) -> f64 {
+        micros(instant - self.started)
     }
 
     fn names(&mut self, about: &Value, tasks: &[&str]) {
@@ -159,7 +160,7 @@ impl Writer {
         id: &str,
         cat: &str,
         name: &str,
-        (from, to): (Instant, Instant),
+        (from, to): (Tick, Tick),
         args: Option<Value>,
         inside: impl FnOnce(&mut Self),
     ) {
@@ -217,7 +218,7 @@ impl Writer {
         );
     }
 
-    fn command(&mut self, id: &str, command: &CommandTrace, (from, to): (Instant, Instant)) {
+    fn command(&mut self, id: &str, command: &CommandTrace, (from, to): (Tick, Tick)) {
         let args = json!({
             "batch": command.batch,
             "batch_size": command.batch_size,
@@ -255,7 +256,7 @@ impl Writer {
         &mut self,
         tid: u32,
         name: &str,
-        from: Instant,
+        from: Tick,
         elapsed: Duration,
         args: Option<Value>,
     ) {
@@ -282,7 +283,7 @@ impl Writer {
         for command in &batch.commands {
             let args = command.request.map(|id| json!({"request": id}));
             self.complete(WRITER, command.name, at, command.execute, args);
-            at += command.execute;
+            at = at + command.execute;
         }
         let commit = batch.taken + batch.begin + batch.execute;
         self.complete(WRITER, "commit", commit, batch.commit, None);
@@ -339,7 +340,7 @@ mod tests {
     /// What does not fit is left out and told, and the rest is whole.
     #[test]
     fn a_long_trace_is_cut_and_says_so() {
-        let started = Instant::now();
+        let started = Tick::now();
         let notes = (0..1_000).map(|n| {
             Arc::new(Note {
                 kind: "stall",

@@ -6,11 +6,12 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::phase::{self, BatchTrace};
 use super::request::{self, Finished};
 use super::{TelemetryHandle, exemplars, flight, follow, slow};
+use crate::clock::Tick;
 
 /// Time between two dumps for the same reason.
 const APART: Duration = Duration::from_secs(60);
@@ -25,7 +26,7 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 /// Why dumps are written, and when the last one was.
 struct Reason {
     text: &'static str,
-    last: Mutex<Option<Instant>>,
+    last: Mutex<Option<Tick>>,
 }
 
 /// Installs the listeners and the panic hook; dumps go where `handle` puts them.
@@ -62,13 +63,8 @@ fn batch(trace: &BatchTrace<'_>) {
 }
 
 fn task(name: &'static str, elapsed: Duration) {
-    let now = Instant::now();
-    flight::note(
-        "task",
-        name,
-        now.checked_sub(elapsed).unwrap_or(now),
-        elapsed,
-    );
+    let now = Tick::now();
+    flight::note("task", name, now.before(elapsed), elapsed);
 }
 
 impl Reason {
@@ -88,7 +84,7 @@ impl Reason {
             if last.is_some_and(|last| last.elapsed() < APART) {
                 return None;
             }
-            *last = Some(Instant::now());
+            *last = Some(Tick::now());
         }
         let (done, end) = mpsc::channel();
         let started = std::thread::Builder::new()

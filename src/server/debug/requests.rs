@@ -264,7 +264,7 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use crate::clock::Tick;
 
     use super::*;
     use crate::shutdown;
@@ -276,7 +276,7 @@ mod tests {
             route: "GET /test",
             path: "/test".into(),
             status: 200,
-            began: Instant::now(),
+            began: Tick::now(),
             wall: Duration::ZERO,
             busy: Duration::ZERO,
             polls: 1,

@@ -4,7 +4,7 @@
 //! One at a time, until it was read: a trace may have 64 MiB.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Telemetry;
 use super::asked::{Refusal, blocking};
+use crate::clock::Tick;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{TelemetryHandle, flight};
 
@@ -68,7 +69,7 @@ async fn trace_next(
         .filter(|seconds| (1..=MOST).contains(seconds))
         .ok_or_else(|| Refusal::bad(format!("seconds is a whole number from 1 to {MOST}")))?;
     let (telemetry, permit) = begin(telemetry)?;
-    let since = Instant::now();
+    let since = Tick::now();
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
         // The server stops: what there is must do.
@@ -100,7 +101,7 @@ fn begin(telemetry: Telemetry) -> Result<(TelemetryHandle, SemaphorePermit<'stat
 
 async fn answer(
     telemetry: TelemetryHandle,
-    since: Option<Instant>,
+    since: Option<Tick>,
     permit: SemaphorePermit<'static>,
 ) -> Result<Response, Refusal> {
     // The permit goes along: an asker who goes away does not end the work.

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use super::{Perform, locks, wal};
+use crate::clock::Tick;
 use crate::store::{Command, Effects, StoreError, WriteTx};
 use crate::telemetry::board::{self, Ticket};
 use crate::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
@@ -22,7 +23,7 @@ pub(super) trait Queued: Send {
     fn bytes(&self) -> usize;
     fn alone(&self) -> bool;
     fn ticket(&self) -> Ticket;
-    fn queued_at(&self) -> Instant;
+    fn queued_at(&self) -> Tick;
     /// The request that it is for.
     fn request(&self) -> Option<u64>;
     /// Applies the command; `Err` when its changes must be undone.
@@ -37,7 +38,7 @@ pub(super) trait Queued: Send {
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) phases: Phases,
-    pub(super) statements: Vec<StatementTotal>,
+    pub(super) statements: Box<[StatementTotal]>,
 }
 
 /// The batch in which commands were carried out.
@@ -59,7 +60,7 @@ pub(super) struct Entry<C: Command> {
     alone: bool,
     ticket: Ticket,
     request: Option<u64>,
-    queued_at: Instant,
+    queued_at: Tick,
     /// The request's span, so that what happens here counts as its child.
     span: tracing::Span,
     work: Work,
@@ -76,7 +77,7 @@ impl<C: Command> Entry<C> {
             command: Some(command),
             ticket: board::enter(C::NAME),
             request: request::current(),
-            queued_at: Instant::now(),
+            queued_at: Tick::now(),
             span: tracing::Span::current(),
             work: Work::default(),
             outcome: None,
@@ -106,7 +107,7 @@ impl<C: Command> Queued for Entry<C> {
         self.ticket
     }
 
-    fn queued_at(&self) -> Instant {
+    fn queued_at(&self) -> Tick {
         self.queued_at
     }
 
@@ -159,7 +160,7 @@ impl<C: Command> Queued for Entry<C> {
             batch_size: batch.size,
             submitted: queued_at,
             phases: work.phases,
-            statements: work.statements.into_boxed_slice(),
+            statements: work.statements,
             committed,
             refused,
         };
@@ -195,11 +196,11 @@ pub(super) fn run(
     hurried: &AtomicBool,
     perform: &Perform,
 ) {
-    let taken = Instant::now();
+    let taken = Tick::now();
     let names: Vec<&'static str> = batch.iter().map(|entry| entry.name()).collect();
     board::hold(number, &names);
     for entry in &mut batch {
-        let waited = taken.saturating_duration_since(entry.queued_at());
+        let waited = taken - entry.queued_at();
         entry.trace().phases.queue_wait = waited;
     }
     let outcome = ended(conn).and_then(|()| commit(conn, &mut batch, hurried, taken));
@@ -262,7 +263,7 @@ fn commit(
     conn: &Connection,
     batch: &mut [Box<dyn Queued>],
     hurried: &AtomicBool,
-    taken: Instant,
+    taken: Tick,
 ) -> Result<Done, StoreError> {
     let begun = begin(conn);
     let begin = taken.elapsed();
@@ -276,7 +277,7 @@ fn commit(
     let alone = batch.len() == 1;
     let mut nothing_left = false;
     for entry in batch.iter_mut() {
-        let start = Instant::now();
+        let start = Tick::now();
         board::carry_out(entry.name(), entry.request());
         let effects = if alone {
             let kept = apply_alone(conn, entry.as_mut(), hurried)?;
@@ -289,7 +290,7 @@ fn commit(
         phases.execute = start.elapsed();
         all.append(effects);
     }
-    let start = Instant::now();
+    let start = Tick::now();
     board::committing();
     if !nothing_left {
         conn.prepare_cached("COMMIT")?.execute(())?;

@@ -9,10 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::clock::Tick;
 use crate::store::backend;
 use crate::telemetry::board::{self, OtherProcess};
 
@@ -28,7 +29,7 @@ const NAMED: usize = 8;
 thread_local! {
     static DATABASE: RefCell<PathBuf> = const { RefCell::new(PathBuf::new()) };
     /// Since when this thread waits for a lock, and whether it has looked for the holder.
-    static WAITING: Cell<Option<(Instant, bool)>> = const { Cell::new(None) };
+    static WAITING: Cell<Option<(Tick, bool)>> = const { Cell::new(None) };
 }
 
 /// Counts how long `conn` waits for others. To be called on the writer's thread.
@@ -58,7 +59,7 @@ fn wait(times: i32) -> bool {
     const PAUSES: [u64; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
     let (since, told) = match WAITING.get() {
         Some(waiting) if times > 0 => waiting,
-        _ => (Instant::now(), false),
+        _ => (Tick::now(), false),
     };
     let so_far = since.elapsed();
     let tell = !told && so_far >= LONG;

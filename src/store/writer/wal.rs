@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, InterruptHandle};
 
 use super::locks;
+use crate::clock::Tick;
 use crate::telemetry::{board, phase};
 
 /// After so many pages more the log's length is looked at.
@@ -45,7 +46,7 @@ thread_local! {
     /// Pages in the log after this thread's last commit.
     static LOGGED: Cell<i64> = const { Cell::new(0) };
     /// When this thread last looked for readers that keep the log where it is.
-    static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LOOKED: Cell<Option<Tick>> = const { Cell::new(None) };
 }
 
 /// Pages in the log after this thread's last commit.
@@ -68,7 +69,7 @@ pub(super) struct Wal {
     next: i64,
     /// Pages that were in the database before the thread was asked.
     moved: i64,
-    tried: Option<Instant>,
+    tried: Option<Tick>,
 }
 
 /// The thread that moves the log.
@@ -162,7 +163,7 @@ impl Wal {
         if self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
             return;
         }
-        self.tried = Some(Instant::now());
+        self.tried = Some(Tick::now());
         let emptied = moving("wal.truncate", &self.database, || {
             conn.busy_timeout(PATIENCE)?;
             checkpoint(conn, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -270,7 +271,7 @@ fn moving(
     database: &Path,
     checkpoint: impl FnOnce() -> rusqlite::Result<Moved>,
 ) -> rusqlite::Result<Moved> {
-    let start = Instant::now();
+    let start = Tick::now();
     let moved = checkpoint();
     let elapsed = start.elapsed();
     phase::task(name, elapsed);
@@ -287,7 +288,7 @@ fn name_readers(database: &Path) {
     let lasts = board::stuck_for().is_some_and(|stuck| stuck >= STUCK);
     let rested = LOOKED.get().is_none_or(|looked| looked.elapsed() >= STUCK);
     if lasts && rested {
-        LOOKED.set(Some(Instant::now()));
+        LOOKED.set(Some(Tick::now()));
         board::readers(locks::readers(database));
     }
 }

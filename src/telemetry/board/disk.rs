@@ -2,9 +2,11 @@
 //! keeps it from being moved, and whether another process has locked the writer out.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+
+use crate::clock::Tick;
 
 static LOG: Mutex<Log> = Mutex::new(Log {
     pages: 0,
@@ -20,21 +22,21 @@ struct Log {
     bytes: u64,
     last: Option<Checkpoint>,
     /// Since when, and how often in a row, readers have kept it where it is.
-    stuck: Option<(Instant, u64)>,
+    stuck: Option<(Tick, u64)>,
     readers: Vec<OtherProcess>,
 }
 
 #[derive(Clone, Copy)]
 struct Checkpoint {
-    ended: Instant,
+    ended: Tick,
     took: Duration,
     pages: u64,
     of: u64,
 }
 
 struct LockWait {
-    since: Instant,
-    ended: Option<Instant>,
+    since: Tick,
+    ended: Option<Tick>,
     holder: Option<OtherProcess>,
 }
 
@@ -97,7 +99,7 @@ pub(super) fn log_size() -> (u64, u64) {
 /// The log was moved into the database: so many of its pages, of so many, are in there
 /// now. What is left, readers of an old state kept back.
 pub fn checkpoint(elapsed: Duration, pages: u64, of: u64) {
-    let now = Instant::now();
+    let now = Tick::now();
     let mut log = lock(&LOG);
     let before = log.last.replace(Checkpoint {
         ended: now,
@@ -127,7 +129,7 @@ pub fn readers(readers: Vec<OtherProcess>) {
 }
 
 /// The writer waits for a lock that another process holds, since then.
-pub fn lock_wait(since: Instant, holder: Option<OtherProcess>) {
+pub fn lock_wait(since: Tick, holder: Option<OtherProcess>) {
     *lock(&LOCK) = Some(LockWait {
         since,
         ended: None,
@@ -138,7 +140,7 @@ pub fn lock_wait(since: Instant, holder: Option<OtherProcess>) {
 /// It has the lock, or gave up.
 pub fn lock_wait_ended() {
     if let Some(wait) = &mut *lock(&LOCK) {
-        wait.ended.get_or_insert_with(Instant::now);
+        wait.ended.get_or_insert_with(Tick::now);
     }
 }
 
@@ -147,7 +149,7 @@ pub(super) fn checkpoint_report() -> Option<CheckpointReport> {
     let last = log.last?;
     // Until the last look only: the reader may have left since.
     let (stuck_for, stuck) = log.stuck.map_or((Duration::ZERO, 0), |(since, times)| {
-        (last.ended.saturating_duration_since(since), times)
+        (last.ended - since, times)
     });
     Some(CheckpointReport {
         ago_us: micros(last.ended.elapsed()),
@@ -163,10 +165,10 @@ pub(super) fn checkpoint_report() -> Option<CheckpointReport> {
 pub(super) fn lock_report() -> Option<LockWaitReport> {
     let wait = lock(&LOCK);
     let wait = wait.as_ref()?;
-    let ended = wait.ended.unwrap_or_else(Instant::now);
+    let ended = wait.ended.unwrap_or_else(Tick::now);
     Some(LockWaitReport {
         now: wait.ended.is_none(),
-        waited_us: micros(ended.saturating_duration_since(wait.since)),
+        waited_us: micros(ended - wait.since),
         ago_us: wait.ended.map_or(0.0, |ended| micros(ended.elapsed())),
         holder: wait.holder.clone(),
     })

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+
+use crate::clock::Tick;
 
 /// Records in a piece, and as many are copied before recording gets its turn again.
 pub const PIECE: usize = 256;
@@ -34,7 +35,7 @@ pub struct Records<T> {
 #[derive(Clone)]
 pub struct Record<T> {
     /// When what it tells of ended.
-    pub ended: Instant,
+    pub ended: Tick,
     /// What it tells.
     pub what: T,
     /// Bytes that it stands for.
@@ -55,11 +56,11 @@ impl<T> Ring<T> {
     }
 
     /// Changes the records, and then tells the other threads how old the oldest one is.
-    pub fn change<R>(&self, epoch: Instant, change: impl FnOnce(&mut Records<T>) -> R) -> R {
+    pub fn change<R>(&self, epoch: Tick, change: impl FnOnce(&mut Records<T>) -> R) -> R {
         let mut records = self.lock();
         let changed = change(&mut records);
         let oldest = records.oldest().map_or(EMPTY, |record| {
-            let since = record.ended.saturating_duration_since(epoch);
+            let since = record.ended - epoch;
             u64::try_from(since.as_nanos()).unwrap_or(EMPTY - 1)
         });
         self.oldest.store(oldest, Ordering::Relaxed);
@@ -150,7 +151,7 @@ mod tests {
 
     fn record(n: u64) -> Record<u64> {
         Record {
-            ended: Instant::now(),
+            ended: Tick::now(),
             what: n,
             bytes: 1,
         }
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn it_reads_what_it_holds_in_order() {
         let ring = Ring::new();
-        let epoch = Instant::now();
+        let epoch = Tick::now();
         let mut expected = VecDeque::new();
         let mut next = 0;
         for (pushed, popped) in [

@@ -5,7 +5,9 @@
 //! that ran them, one for each statement with its calls, rows and time: thousands of spans
 //! would say no more.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Tick;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -25,7 +27,7 @@ const SAMPLED: u32 = 1;
 /// What turns moments of this process into times of the world.
 #[derive(Clone, Copy)]
 pub struct Epoch {
-    now: Instant,
+    now: Tick,
     now_ns: u64,
 }
 
@@ -34,14 +36,14 @@ impl Epoch {
     pub fn now() -> Self {
         let since_epoch = clock::now().timestamp_nanos_opt().unwrap_or(0);
         Self {
-            now: Instant::now(),
+            now: Tick::now(),
             now_ns: u64::try_from(since_epoch).unwrap_or(0),
         }
     }
 
     /// Nanoseconds since 1970.
-    fn of(self, moment: Instant) -> u64 {
-        let ago = self.now.saturating_duration_since(moment);
+    fn of(self, moment: Tick) -> u64 {
+        let ago = self.now - moment;
         self.now_ns.saturating_sub(nanos(ago))
     }
 }

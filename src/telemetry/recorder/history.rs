@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::window::{MARKS, RESET, Window, WindowError};
 use super::{KINDS, Key, visit};
 use crate::clock;
+use crate::clock::Tick;
 use crate::telemetry::series::{Delta, Series};
 
 /// Time between two looks.
@@ -29,8 +30,8 @@ static HISTORY: LazyLock<Mutex<History>> = LazyLock::new(Mutex::default);
 
 /// What came between two looks.
 struct Interval {
-    began: Instant,
-    ended: Instant,
+    began: Tick,
+    ended: Tick,
     /// When it ended, milliseconds since the epoch.
     ended_ms: i64,
     deltas: Vec<(Key, Delta)>,
@@ -39,7 +40,7 @@ struct Interval {
 
 /// A state of all series to count from.
 struct Mark {
-    at: Instant,
+    at: Tick,
     at_ms: i64,
     states: HashMap<Key, Delta>,
 }
@@ -48,7 +49,7 @@ struct Mark {
 struct History {
     /// The state of each series at the last look.
     last: HashMap<Key, Delta>,
-    looked: Option<Instant>,
+    looked: Option<Tick>,
     fine: VecDeque<Interval>,
     coarse: VecDeque<Interval>,
     /// Fine intervals that no coarse one holds yet: the newest ones.
@@ -78,8 +79,8 @@ impl History {
         since(series, self.last.get(key))
     }
 
-    fn look(&mut self, started: Instant) {
-        let now = Instant::now();
+    fn look(&mut self, started: Tick) {
+        let now = Tick::now();
         let mut deltas = Vec::new();
         for (key, series) in self.changed() {
             deltas.push((key, self.fresh(&key, &series)));
@@ -144,9 +145,9 @@ impl History {
             .chain(coarse)
     }
 
-    fn last(&self, span: Duration, started: Instant) -> Lately {
+    fn last(&self, span: Duration, started: Tick) -> Lately {
         let mut series: HashMap<Key, Series> = HashMap::new();
-        let now = Instant::now();
+        let now = Tick::now();
         let mut began = self.looked.unwrap_or(started);
         for (key, state) in self.changed() {
             let delta = self.fresh(&key, &state);
@@ -154,7 +155,7 @@ impl History {
         }
         for interval in self.back(span) {
             // Half an interval too much or too little.
-            if now.duration_since(interval.began) > span + (interval.ended - interval.began) / 2 {
+            if now - interval.began > span + (interval.ended - interval.began) / 2 {
                 break;
             }
             began = interval.began;
@@ -164,7 +165,7 @@ impl History {
         }
         Lately {
             series,
-            span: now.duration_since(began),
+            span: now - began,
         }
     }
 }
@@ -231,7 +232,7 @@ fn history() -> MutexGuard<'static, History> {
 /// # Errors
 ///
 /// When the operating system has no thread to give.
-pub fn keep(started: Instant) -> std::io::Result<()> {
+pub fn keep(started: Tick) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("torc-recorder".to_owned())
         .spawn(move || {
@@ -246,7 +247,7 @@ pub fn keep(started: Instant) -> std::io::Result<()> {
 }
 
 /// What came since recording began, at `started`.
-pub fn since_start(started: Instant) -> Lately {
+pub fn since_start(started: Tick) -> Lately {
     Lately {
         series: all(),
         span: started.elapsed(),
@@ -258,7 +259,7 @@ pub fn since_start(started: Instant) -> Lately {
 /// # Errors
 ///
 /// [`WindowError::NoMark`].
-pub fn lately(window: &Window, started: Instant) -> Result<Lately, WindowError> {
+pub fn lately(window: &Window, started: Tick) -> Result<Lately, WindowError> {
     match window {
         Window::Start => Ok(since_start(started)),
         Window::Last(span) => Ok(history().last(*span, started)),
@@ -291,7 +292,7 @@ pub fn set_mark(name: &str) -> Result<(), WindowError> {
     let all = super::series(|_, _| true).into_iter();
     let states = all.map(|(key, series)| (key, series.state()));
     let mark = Mark {
-        at: Instant::now(),
+        at: Tick::now(),
         at_ms: clock::now_ms(),
         states: states.collect(),
     };
@@ -318,7 +319,7 @@ pub fn marks() -> Vec<(String, i64)> {
 /// # Errors
 ///
 /// [`WindowError::NoMark`].
-pub fn reach(window: &Window, started: Instant) -> Result<Duration, WindowError> {
+pub fn reach(window: &Window, started: Tick) -> Result<Duration, WindowError> {
     match window {
         Window::Start => Ok(started.elapsed()),
         Window::Last(span) => Ok(*span),
@@ -343,10 +344,10 @@ pub struct Column {
 /// The columns of one series over the last `span`, oldest first: as fine as they are kept.
 pub fn columns(key: Key, span: Duration) -> Vec<Column> {
     let history = history();
-    let now = Instant::now();
+    let now = Tick::now();
     let mut columns: Vec<Column> = history
         .finest()
-        .take_while(|interval| now.duration_since(interval.began) <= span + FINE)
+        .take_while(|interval| now - interval.began <= span + FINE)
         .map(|interval| Column {
             ended_ms: interval.ended_ms,
             span: interval.ended - interval.began,
@@ -399,7 +400,7 @@ mod tests {
     /// A window holds what its intervals and the time since hold, whatever was before.
     #[test]
     fn a_window_counts_what_came_in_it() {
-        let started = Instant::now();
+        let started = Tick::now();
         let name = "history_test.window";
         add(name, 5);
         let mut history = History::default();
@@ -421,7 +422,7 @@ mod tests {
     /// However long it runs, it holds no more than an hour, and no value twice.
     #[test]
     fn intervals_are_joined_and_forgotten() {
-        let started = Instant::now();
+        let started = Tick::now();
         let name = "history_test.joined";
         let mut history = History::default();
         for n in 0..(COARSE * (COARSE_KEPT + 3)) {
@@ -480,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_mark_counts_from_itself() {
-        let started = Instant::now();
+        let started = Tick::now();
         let name = "history_test.marked";
         add(name, 1);
         set_mark("history-test").unwrap();

@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock;
+use crate::clock::Tick;
 use crate::telemetry::request::Answering;
 use crate::telemetry::series::Series;
 use crate::telemetry::task::alive::{self, Label};
@@ -25,7 +26,7 @@ pub const KEPT: usize = 100;
 /// Buckets of times: below 1 µs, 2 µs, 4 µs and so on; the last has no end.
 const BUCKETS: usize = 28;
 
-static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
+static BASE: LazyLock<Tick> = LazyLock::new(Tick::now);
 static THREADS: Mutex<Vec<Arc<Slot>>> = Mutex::new(Vec::new());
 static GONE: LazyLock<Mutex<Polls>> = LazyLock::new(Mutex::default);
 static RECENT: Mutex<Recent> = Mutex::new(Recent {
@@ -41,7 +42,7 @@ thread_local! {
 pub struct Slot {
     /// The thread.
     pub thread: ThreadId,
-    base: Instant,
+    base: Tick,
     /// Number of the task that it polls; 0 between two polls.
     task: AtomicU64,
     /// When the poll began, in nanoseconds since `base`.
@@ -58,7 +59,7 @@ pub struct Now {
     /// The task's number.
     pub task: u64,
     /// When it began.
-    pub since: Instant,
+    pub since: Tick,
 }
 
 /// A poll that took long.
@@ -73,7 +74,7 @@ pub struct SlowPoll {
     /// The thread.
     pub thread: ThreadId,
     /// When it began.
-    pub since: Instant,
+    pub since: Tick,
     /// How long it took.
     pub elapsed: Duration,
     /// When it ended, milliseconds since the epoch.
@@ -244,7 +245,7 @@ pub fn slow() -> (u64, Vec<SlowPoll>) {
 }
 
 /// How long a poll took that was slow and has ended lately.
-pub fn took(task: u64, since: Instant) -> Option<Duration> {
+pub fn took(task: u64, since: Tick) -> Option<Duration> {
     let recent = lock(&RECENT);
     let mut newest = recent.newest.iter().rev();
     let same = newest.find(|slow| slow.task == task && slow.since == since);

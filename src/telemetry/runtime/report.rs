@@ -1,7 +1,7 @@
 //! The report of the runtime, as it goes out as JSON.
 
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::RuntimeMetrics;
@@ -11,6 +11,7 @@ use super::process::{self, ProcessReport};
 use super::samples::{self, Sample};
 use super::watchdog::{self, Stall};
 use crate::clock;
+use crate::clock::Tick;
 use crate::telemetry::series::Summary;
 use crate::telemetry::task::alive;
 
@@ -332,7 +333,7 @@ fn tasks(metrics: &RuntimeMetrics) -> TasksCounted {
 
 /// What came between two samples.
 fn window(name: &'static str, older: &Sample, newer: &Sample) -> WindowReport {
-    let span = newer.at.duration_since(older.at);
+    let span = newer.at - older.at;
     let span_s = span.as_secs_f64().max(1e-6);
     let pairs = || older.workers.iter().zip(&newer.workers);
     let rate = |before: u64, after: u64| after.saturating_sub(before) as f64 / span_s;
@@ -382,7 +383,7 @@ fn name(label: Option<alive::Label>, task: u64) -> String {
     label.map_or_else(|| format!("task {task}"), |label| label.to_string())
 }
 
-fn since_ms(since: Instant) -> f64 {
+fn since_ms(since: Tick) -> f64 {
     millis(since.elapsed())
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::RuntimeMetrics;
 
 use super::{polls, process};
+use crate::clock::Tick;
 
 /// Time between two samples.
 pub const INTERVAL: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ static SAMPLES: Mutex<VecDeque<Sample>> = Mutex::new(VecDeque::new());
 #[derive(Clone)]
 pub struct Sample {
     /// When.
-    pub at: Instant,
+    pub at: Tick,
     /// CPU time of the process.
     pub cpu: Option<Duration>,
     /// Tasks spawned since the start; 0 in a build that does not count them.
@@ -67,7 +68,7 @@ impl Sample {
             sample
         });
         Self {
-            at: Instant::now(),
+            at: Tick::now(),
             cpu: process::cpu_time(),
             spawned: spawned(metrics),
             workers: workers.collect(),
@@ -129,7 +130,7 @@ pub fn between(span: Duration) -> Option<(Sample, Sample)> {
         .iter()
         .rev()
         .skip(1)
-        .take_while(|sample| newest.at.duration_since(sample.at) <= reach)
+        .take_while(|sample| newest.at - sample.at <= reach)
         .last()
         // A sample that came late is better than none.
         .or_else(|| samples.iter().rev().nth(1))?;
@@ -156,10 +157,10 @@ mod tests {
         let (older, newer) = between(Duration::from_secs(10)).unwrap();
         assert_eq!(older.at, lock()[0].at);
         assert!(newer.at > older.at);
-        let now = Instant::now();
+        let now = Tick::now();
         for (n, sample) in lock().iter_mut().rev().enumerate() {
             let age = INTERVAL * u32::try_from(n).unwrap();
-            sample.at = now.checked_sub(age).unwrap();
+            sample.at = now.before(age);
         }
         for seconds in [2, 10, 60, 300] {
             let span = Duration::from_secs(seconds);

@@ -8,13 +8,14 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::RuntimeMetrics;
 
 use super::polls::{self, Now, Slot};
 use super::samples;
 use crate::clock;
+use crate::clock::Tick;
 use crate::telemetry::task::alive::{self, Label};
 
 /// Time between two looks.
@@ -42,7 +43,7 @@ pub struct Stall {
     /// The thread.
     pub thread: ThreadId,
     /// When the poll began.
-    pub since: Instant,
+    pub since: Tick,
     /// When it was noticed, milliseconds since the epoch.
     pub noticed_ms: i64,
     /// How long it took in all; none while it goes on.
@@ -129,12 +130,12 @@ pub fn watch(metrics: RuntimeMetrics, threshold: Duration) -> std::io::Result<()
     thread::Builder::new()
         .name("torc-watchdog".to_owned())
         .spawn(move || {
-            let mut looked = Instant::now();
+            let mut looked = Tick::now();
             let mut sampled = None;
             loop {
                 thread::sleep(TICK);
                 let gap = looked.elapsed();
-                looked = Instant::now();
+                looked = Tick::now();
                 if gap >= threshold {
                     // Stopped by a signal, or no CPU for anyone: nobody's poll is to
                     // blame. What still goes on at the next look is.
@@ -144,7 +145,7 @@ pub fn watch(metrics: RuntimeMetrics, threshold: Duration) -> std::io::Result<()
                 } else {
                     look(threshold);
                 }
-                if sampled.is_none_or(|at: Instant| at.elapsed() >= samples::INTERVAL) {
+                if sampled.is_none_or(|at: Tick| at.elapsed() >= samples::INTERVAL) {
                     samples::take(&metrics);
                     sampled = Some(looked);
                 }
@@ -224,7 +225,7 @@ mod tests {
         for task in 1..=KEPT as u64 + 3 {
             let now = Now {
                 task,
-                since: Instant::now(),
+                since: Tick::now(),
             };
             let (_, new) = stalls.look(&[(here, now)], Duration::from_secs(3600));
             assert_eq!(new, 0, "too short to be one");
@@ -236,7 +237,7 @@ mod tests {
             // Another poll of the same task is another one.
             let next = Now {
                 task,
-                since: Instant::now(),
+                since: Tick::now(),
             };
             let (ended, new) = stalls.look(&[(here, next)], Duration::from_secs(3600));
             assert_eq!((ended.len(), new), (1, 0));
