@@ -3,9 +3,11 @@
 //!
 //! Finished requests with their commands, batches of the writer, runs of background work
 //! and what others [`note`] lie in rings, one for a few threads each, so that threads do not
-//! wait for each other to record. What is older than [`KEPT`] goes, and the oldest before
-//! that when all rings together hold more bytes than they may.
+//! wait for each other to record. What is older than [`KEPT`] is shown to nobody and goes, and
+//! the oldest before that when all rings together would hold more bytes than they may. Rings
+//! consist of pieces, which are filled, and forgotten, as a whole.
 
+mod piece;
 mod ring;
 
 use std::cell::Cell;
@@ -17,34 +19,30 @@ use super::board;
 use super::phase::{BatchTrace, CommandTrace, StatementTotal};
 use super::request::Finished;
 use crate::clock::Tick;
-use ring::{EMPTY, PIECE, Record, Records, Ring};
+use piece::{At, Piece};
+use ring::{EMPTY, Ring};
+
+pub use piece::Head;
 
 /// How long a record is kept.
 pub const KEPT: Duration = Duration::from_secs(30);
 /// Rings; more than the threads that record in most servers.
 const RINGS: usize = 16;
-/// Old records that go with one new one: after a pause there may be thousands, and no
-/// request should wait until all are gone.
-const EXPIRED_AT_ONCE: usize = 8;
+/// Bytes of a full piece; fewer where the limit is low.
+const PIECE: usize = 64 << 10;
+/// So many pieces fill the limit at least.
+const PIECES: usize = 64;
 /// What an allocation costs besides its content.
 const ALLOCATION: usize = 16;
 /// The counters in front of what an `Arc` holds.
 const COUNTERS: usize = 2 * size_of::<usize>();
-static RING: [Ring<What>; RINGS] = [const { Ring::new() }; RINGS];
+static RING: [Ring; RINGS] = [const { Ring::new() }; RINGS];
 static NEXT_RING: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
-static BYTES: AtomicUsize = AtomicUsize::new(0);
 static EPOCH: LazyLock<Tick> = LazyLock::new(Tick::now);
 
 thread_local! {
     static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-#[derive(Clone)]
-enum What {
-    Request(Arc<Finished>),
-    Batch(Arc<Batch>),
-    Note(Arc<Note>),
 }
 
 /// One batch of the writer.
@@ -90,15 +88,86 @@ pub struct Note {
     pub elapsed: Duration,
 }
 
-/// What the rings held at one time, each list in the order of its ends.
+/// What the rings held at one time.
 #[derive(Default)]
 pub struct Flight {
-    /// Finished requests.
-    pub requests: Vec<Arc<Finished>>,
-    /// Committed batches.
-    pub batches: Vec<Arc<Batch>>,
+    pieces: Vec<Arc<Piece>>,
+    /// When each record ended and where it lies, the oldest first.
+    order: Vec<(Tick, u32, At)>,
+}
+
+/// One record.
+pub enum Record {
+    /// A finished request.
+    Request(Finished),
+    /// A batch of the writer.
+    Batch(Batch),
+    /// Something else that took time.
+    Note(Note),
+}
+
+/// A request of a flight: what of it is told at once, and where the rest is.
+pub struct Found<'f> {
+    /// What is told at once.
+    pub head: Head<'f>,
+    piece: &'f Piece,
+    at: usize,
+}
+
+impl Found<'_> {
+    /// All of it.
+    pub fn whole(&self) -> Finished {
+        self.piece.request(self.at)
+    }
+}
+
+impl Flight {
+    /// What `fill` records.
+    #[cfg(test)]
+    pub(super) fn of(fill: impl FnOnce(&mut Piece)) -> Self {
+        let mut piece = Piece::default();
+        fill(&mut piece);
+        let order = piece.order().iter();
+        Self {
+            order: order.map(|(ended, at)| (*ended, 0, *at)).collect(),
+            pieces: vec![Arc::new(piece)],
+        }
+    }
+
+    /// Its records, each put together when its turn comes; the newest first.
+    pub fn newest(&self) -> impl Iterator<Item = Record> {
+        self.order.iter().rev().map(|(_, piece, at)| {
+            let piece = &self.pieces[*piece as usize];
+            match *at {
+                At::Request(at) => Record::Request(piece.request(at)),
+                At::Batch(at) => Record::Batch(piece.batch(at)),
+                At::Note(at) => Record::Note(piece.note(at)),
+            }
+        })
+    }
+
+    /// Its requests, the newest first.
+    pub fn requests(&self) -> impl Iterator<Item = Found<'_>> {
+        self.order.iter().rev().filter_map(|(_, piece, at)| {
+            let piece = &*self.pieces[*piece as usize];
+            match *at {
+                At::Request(at) => Some(Found {
+                    head: piece.head(at),
+                    piece,
+                    at,
+                }),
+                At::Batch(_) | At::Note(_) => None,
+            }
+        })
+    }
+
     /// What was noted.
-    pub notes: Vec<Arc<Note>>,
+    pub fn notes(&self) -> impl Iterator<Item = Note> {
+        self.order.iter().filter_map(|(_, piece, at)| match *at {
+            At::Note(at) => Some(self.pieces[*piece as usize].note(at)),
+            At::Request(_) | At::Batch(_) => None,
+        })
+    }
 }
 
 /// Sets how many bytes all rings together may hold; 0 switches the recorder off.
@@ -117,62 +186,22 @@ pub fn is_on() -> bool {
 
 /// Bytes that it holds.
 pub fn bytes() -> usize {
-    BYTES.load(Ordering::Relaxed)
+    RING.iter().map(Ring::bytes).sum()
 }
 
 /// Keeps a finished request.
-pub fn request(finished: &Arc<Finished>) {
-    if is_on() {
-        let bytes = bytes_of(finished);
-        let ended = finished.began + finished.wall;
-        push(ended, What::Request(Arc::clone(finished)), bytes);
-    }
+pub fn request(finished: &Finished) {
+    add(|piece| piece.add_request(finished));
 }
 
 /// Keeps a batch.
 pub fn batch(trace: &BatchTrace<'_>) {
-    if !is_on() {
-        return;
-    }
-    let mut done = trace.done.iter();
-    let commands: Box<[BatchCommand]> = trace
-        .operations
-        .iter()
-        .map(|name| {
-            let (request, execute) = done.next().copied().unwrap_or_default();
-            BatchCommand {
-                name,
-                request,
-                execute,
-            }
-        })
-        .collect();
-    let bytes = COUNTERS + size_of::<Batch>() + 2 * ALLOCATION + size_of_val(&*commands);
-    let ended = trace.taken + trace.begin + trace.execute + trace.commit;
-    let batch = Batch {
-        number: trace.number,
-        taken: trace.taken,
-        commands,
-        begin: trace.begin,
-        execute: trace.execute,
-        commit: trace.commit,
-        queued: board::depth(),
-    };
-    push(ended, What::Batch(Arc::new(batch)), bytes);
+    add(|piece| piece.add_batch(trace, board::depth()));
 }
 
 /// Keeps something else that took time, such as a `stall` of a thread.
 pub fn note(kind: &'static str, name: &str, started: Tick, elapsed: Duration) {
-    if is_on() {
-        let bytes = COUNTERS + size_of::<Note>() + 2 * ALLOCATION + name.len();
-        let note = Note {
-            kind,
-            name: name.into(),
-            started,
-            elapsed,
-        };
-        push(started + elapsed, What::Note(Arc::new(note)), bytes);
-    }
+    add(|piece| piece.add_note(kind, name, started, elapsed));
 }
 
 /// Bytes that a finished request holds, with all that hangs on it.
@@ -186,80 +215,60 @@ pub fn bytes_of(finished: &Finished) -> usize {
     own + statements + commands + 4 * ALLOCATION
 }
 
-fn push(ended: Tick, what: What, bytes: usize) {
-    let bytes = bytes + size_of::<Record<What>>();
+fn add(add: impl FnOnce(&mut Piece)) {
     let limit = LIMIT.load(Ordering::Relaxed);
-    BYTES.fetch_add(bytes, Ordering::Relaxed);
-    mine().change(*EPOCH, |records| {
-        records.push(Record { ended, what, bytes });
-        forget_old(records, ended, EXPIRED_AT_ONCE);
-    });
-    while bytes_held() > limit {
-        // Whosever ring it lies in, the oldest record goes.
+    if limit == 0 {
+        return;
+    }
+    let most = PIECE.min(limit / PIECES);
+    let ring = mine();
+    if !ring.add(*EPOCH, most, add) {
+        return;
+    }
+    ring.forget_before(*EPOCH, Tick::now().before(KEPT));
+    // Each ring may fill a piece before it looks again.
+    let limit = limit - (RINGS * most).min(limit);
+    while bytes() > limit {
+        // Whosever ring it lies in, the oldest piece goes.
         let oldest = RING.iter().min_by_key(|ring| ring.oldest());
         let Some(ring) = oldest.filter(|ring| ring.oldest() != EMPTY) else {
             break;
         };
-        ring.change(*EPOCH, forget);
+        ring.forget_oldest(*EPOCH);
     }
-}
-
-fn bytes_held() -> usize {
-    BYTES.load(Ordering::Relaxed)
-}
-
-/// Lets the oldest record go, if there is one.
-fn forget(records: &mut Records<What>) {
-    if let Some(record) = records.pop() {
-        BYTES.fetch_sub(record.bytes, Ordering::Relaxed);
-    }
-}
-
-/// Lets go what is too old, at most so many; says whether those were all.
-fn forget_old(records: &mut Records<What>, now: Tick, most: usize) -> bool {
-    let is_old = |record: &Record<What>| now - record.ended > KEPT;
-    for _ in 0..most {
-        if !records.oldest().is_some_and(is_old) {
-            return true;
-        }
-        forget(records);
-    }
-    false
 }
 
 /// Lets go what is too old in rings whose threads record nothing more.
 pub fn expire() {
-    let now = Tick::now();
+    let before = Tick::now().before(KEPT);
     for ring in &RING {
-        while !ring.change(*EPOCH, |records| forget_old(records, now, PIECE)) {}
+        ring.forget_before(*EPOCH, before);
     }
 }
 
 /// What happened lately and ended after `since`, if that is given. Recording goes on
 /// meanwhile.
 pub fn recent(since: Option<Tick>) -> Flight {
-    let mut flight = Flight::default();
     let from = since.unwrap_or_else(|| Tick::now().before(KEPT));
-    for ring in &RING {
-        ring.read(|record| {
-            if record.ended < from {
-                return;
-            }
-            match record.what {
-                What::Request(one) => flight.requests.push(one),
-                What::Batch(one) => flight.batches.push(one),
-                What::Note(one) => flight.notes.push(one),
-            }
-        });
+    let mut flight = Flight::default();
+    for piece in RING.iter().flat_map(Ring::pieces) {
+        if piece.newest().is_none_or(|newest| newest < from) {
+            continue;
+        }
+        let number = u32::try_from(flight.pieces.len()).unwrap_or(u32::MAX);
+        let order = piece.order().iter();
+        let recent = order.filter(|(ended, _)| *ended >= from);
+        flight
+            .order
+            .extend(recent.map(|(ended, at)| (*ended, number, *at)));
+        flight.pieces.push(piece);
     }
-    flight.requests.sort_by_key(|one| one.began + one.wall);
-    flight.batches.sort_by_key(|one| one.taken);
-    flight.notes.sort_by_key(|one| one.started + one.elapsed);
+    flight.order.sort_by_key(|(ended, ..)| *ended);
     flight
 }
 
 /// The ring of this thread.
-fn mine() -> &'static Ring<What> {
+fn mine() -> &'static Ring {
     let at = MINE.get();
     let at = if at == usize::MAX {
         let at = NEXT_RING.fetch_add(1, Ordering::Relaxed) % RINGS;
@@ -274,9 +283,15 @@ fn mine() -> &'static Ring<What> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::phase::Phases;
+    use crate::telemetry::request::Parent;
 
-    /// Threads fill it beyond its limit: it holds that much and no more, the newest stay,
-    /// and what it says it holds is what lies in it.
+    fn notes(flight: &Flight) -> Vec<Note> {
+        flight.notes().collect()
+    }
+
+    /// Threads fill it beyond its limit: it holds that much and no more, and the newest stay.
+    /// What went in comes out as it was.
     #[test]
     fn it_holds_the_newest_within_its_limit() {
         const LIMIT: u64 = 256 << 10;
@@ -284,31 +299,81 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..2_000 {
+                    for _ in 0..4_000 {
                         note("test", "x", Tick::now(), Duration::ZERO);
+                        assert!(bytes() <= LIMIT as usize, "{}", bytes());
                     }
                 });
             }
         });
         let last = Tick::now();
         note("test", "the last", last, Duration::ZERO);
-        assert!(bytes() <= LIMIT as usize, "{}", bytes());
-        let flight = recent(None);
-        let newest = flight.notes.last().unwrap();
-        assert_eq!(&*newest.name, "the last");
-        assert!(flight.notes.len() > 500, "{}", flight.notes.len());
-        let mut lie = 0;
+        let kept = notes(&recent(None));
+        assert_eq!(&*kept.last().unwrap().name, "the last");
+        assert!(kept.len() > 500, "{}", kept.len());
+        assert!(kept.is_sorted_by_key(|one| one.started));
+        // What ended before is left out, and what is too old is not shown, and goes.
+        assert_eq!(recent(Some(last)).notes().count(), 1);
+        let request = a_request();
+        super::request(&request);
+        let flight = recent(Some(last));
+        let found = flight.requests().next().unwrap();
+        assert_eq!((found.head.id, found.head.path), (7, "/some/path"));
+        assert_eq!(format!("{:?}", found.whole()), format!("{request:?}"));
+        note("test", "old", last.before(KEPT * 2), Duration::ZERO);
+        assert!(notes(&recent(None)).iter().all(|one| &*one.name != "old"));
+        let held = bytes();
         for ring in &RING {
-            ring.read(|record| lie += record.bytes);
+            ring.forget_before(*EPOCH, Tick::now() + KEPT);
         }
-        assert_eq!(lie, bytes());
-        // What ended before is left out, and what is too old goes.
-        assert_eq!(recent(Some(last)).notes.len(), 1);
-        let old = last.before(KEPT * 2);
-        note("test", "old", old, Duration::ZERO);
-        assert!(recent(None).notes.iter().all(|one| &*one.name != "old"));
+        assert!(bytes() < held / 10, "{}", bytes());
+        assert_eq!(recent(None).notes().count(), 0);
         limit(0);
         note("test", "off", Tick::now(), Duration::ZERO);
-        assert!(recent(None).notes.iter().all(|one| &*one.name != "off"));
+        assert_eq!(recent(None).notes().count(), 0);
+    }
+
+    /// A request with everything that one can have.
+    fn a_request() -> Finished {
+        let statement = |id, calls| StatementTotal {
+            id,
+            calls,
+            rows: 3,
+            elapsed: Duration::from_micros(5),
+        };
+        let command = |name, statements: &[StatementTotal]| CommandTrace {
+            name,
+            batch: 12,
+            batch_size: 4,
+            submitted: Tick::now(),
+            phases: Phases {
+                execute: Duration::from_micros(9),
+                ..Phases::default()
+            },
+            statements: statements.into(),
+            committed: name == "first",
+            refused: name != "first",
+        };
+        Finished {
+            id: 7,
+            parent: Some(Parent {
+                trace_id: 1 << 100,
+                span_id: 9,
+                sampled: true,
+            }),
+            route: "GET /some",
+            path: "/some/path".into(),
+            status: 409,
+            began: Tick::now(),
+            wall: Duration::from_millis(3),
+            busy: Duration::from_millis(1),
+            polls: 4,
+            read_wait: Duration::from_micros(1),
+            commands: Box::new([
+                command("first", &[statement("a", 1), statement("b", 2)]),
+                command("second", &[statement("c", 3)]),
+            ]),
+            statements: Box::new([statement("read", 1)]),
+        }
     }
 }

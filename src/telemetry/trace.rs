@@ -8,13 +8,12 @@
 //! What was measured is drawn end to end. A command's wait for the others of its batch is
 //! drawn as one piece before its own work, though a part of it comes after.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::flight::{Batch, Flight, Note};
+use super::flight::{Batch, Flight, Note, Record};
 use super::phase::CommandTrace;
 use super::request::Finished;
 use super::told::{micros, trace_id};
@@ -70,45 +69,24 @@ fn write_within(flight: &Flight, started: Tick, about: &Value, longest: usize) -
     let tasks = tasks(flight);
     writer.names(about, &tasks);
     // The newest first: they are what fits.
-    let mut requests = flight.requests.iter().rev().peekable();
-    let mut batches = flight.batches.iter().rev().peekable();
-    let mut notes = flight.notes.iter().rev().peekable();
-    loop {
-        let ends = [
-            requests.peek().map(|one| one.began + one.wall),
-            batches.peek().map(|one| one.taken),
-            notes.peek().map(|one| one.started + one.elapsed),
-        ];
-        let Some(newest) = ends.iter().flatten().max().copied() else {
-            break;
-        };
-        let full = writer.is_full();
-        writer.left_out += u64::from(full);
-        let [request, batch, _] = ends.map(|end| end == Some(newest));
-        if request {
-            let one = requests.next();
-            one.filter(|_| !full)
-                .into_iter()
-                .for_each(|one| writer.request(one));
-        } else if batch {
-            let one = batches.next();
-            one.filter(|_| !full)
-                .into_iter()
-                .for_each(|one| writer.batch(one));
-        } else {
-            let one = notes.next();
-            one.filter(|_| !full)
-                .into_iter()
-                .for_each(|one| writer.note(one, &tasks));
+    for record in flight.newest() {
+        if writer.is_full() {
+            writer.left_out += 1;
+            continue;
+        }
+        match record {
+            Record::Request(one) => writer.request(&one),
+            Record::Batch(one) => writer.batch(&one),
+            Record::Note(one) => writer.note(&one, &tasks),
         }
     }
     writer.end(about)
 }
 
 /// The names of background work, each with a track of its own.
-fn tasks(flight: &Flight) -> Vec<&str> {
-    let of_tasks = flight.notes.iter().filter(|note| note.kind == "task");
-    let mut names: Vec<&str> = of_tasks.map(|note| &*note.name).collect();
+fn tasks(flight: &Flight) -> Vec<Box<str>> {
+    let of_tasks = flight.notes().filter(|note| note.kind == "task");
+    let mut names: Vec<_> = of_tasks.map(|note| note.name).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -130,7 +108,7 @@ impl Writer {
         micros(instant - self.started)
     }
 
-    fn names(&mut self, about: &Value, tasks: &[&str]) {
+    fn names(&mut self, about: &Value, tasks: &[Box<str>]) {
         let version = about["version"].as_str().unwrap_or_default();
         let mut name = |what: &'static str, tid: u32, args: Value| {
             self.put(&Event {
@@ -183,7 +161,7 @@ impl Writer {
         self.put(&event);
     }
 
-    fn request(&mut self, finished: &Arc<Finished>) {
+    fn request(&mut self, finished: &Finished) {
         let id = format!("{:#x}", finished.id);
         let args = json!({
             "request": finished.id,
@@ -274,7 +252,7 @@ impl Writer {
         self.put(&event);
     }
 
-    fn batch(&mut self, batch: &Arc<Batch>) {
+    fn batch(&mut self, batch: &Batch) {
         let whole = batch.begin + batch.execute + batch.commit;
         let args = json!({"batch": batch.number, "commands": batch.commands.len()});
         self.complete(WRITER, "batch", batch.taken, whole, Some(args));
@@ -301,9 +279,9 @@ impl Writer {
         self.put(&event);
     }
 
-    fn note(&mut self, note: &Arc<Note>, tasks: &[&str]) {
+    fn note(&mut self, note: &Note, tasks: &[Box<str>]) {
         let track = tasks.iter().zip(BACKGROUND..);
-        let track = track.into_iter().find(|(name, _)| **name == &*note.name);
+        let track = track.into_iter().find(|(name, _)| **name == note.name);
         match track {
             Some((_, tid)) if note.kind == "task" => {
                 self.complete(tid, &note.name, note.started, note.elapsed, None);
@@ -341,18 +319,13 @@ mod tests {
     #[test]
     fn a_long_trace_is_cut_and_says_so() {
         let started = Tick::now();
-        let notes = (0..1_000).map(|n| {
-            Arc::new(Note {
-                kind: "stall",
-                name: format!("n{n}").into(),
-                started: started + Duration::from_millis(n),
-                elapsed: Duration::from_millis(5),
-            })
+        let flight = Flight::of(|piece| {
+            for n in 0..1_000 {
+                let elapsed = Duration::from_millis(5);
+                let begun = started + Duration::from_millis(n);
+                piece.add_note("stall", &format!("n{n}"), begun, elapsed);
+            }
         });
-        let flight = Flight {
-            notes: notes.collect(),
-            ..Flight::default()
-        };
         let about = json!({"version": "1"});
         let trace = write_within(&flight, started, &about, 10_000);
         assert!(trace.len() < 11_000, "{}", trace.len());

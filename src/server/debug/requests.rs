@@ -20,6 +20,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::asked::{Refusal, blocking, limit, names, text};
 use super::{Telemetry, no_telemetry};
 use crate::shutdown::Shutdown;
+use crate::telemetry::flight::Found;
 use crate::telemetry::request::Finished;
 use crate::telemetry::told::RequestTold;
 use crate::telemetry::{exemplars, flight, follow, slow};
@@ -58,13 +59,21 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn is(&self, finished: &Finished) -> bool {
-        let route = match &self.route {
-            Some(route) => names(route, finished.route),
+    fn is(&self, route: &str, path: &str, wall: Duration) -> bool {
+        let named = match &self.route {
+            Some(wanted) => names(wanted, route),
             // Of the slowest, debug pages that wait because they were told to would be first.
-            None => !self.slowest || !finished.path.starts_with("/debug/"),
+            None => !self.slowest || !path.starts_with("/debug/"),
         };
-        route && finished.wall >= self.from
+        named && wall >= self.from
+    }
+
+    fn is_finished(&self, finished: &Finished) -> bool {
+        self.is(finished.route, &finished.path, finished.wall)
+    }
+
+    fn is_found(&self, found: &Found<'_>) -> bool {
+        self.is(found.head.route, found.head.path, found.head.wall)
     }
 }
 
@@ -120,20 +129,21 @@ async fn list(wanted: Wanted, most: usize, as_text: bool) -> Result<Response, Re
     }
     blocking("debug-requests", move || {
         let flight = flight::recent(None);
-        let newest = flight.requests.iter().rev();
-        let mut found: Vec<_> = newest.filter(|finished| wanted.is(finished)).collect();
+        let mut kept = 0_u64;
+        let newest = flight.requests().inspect(|_| kept += 1);
+        let mut found: Vec<_> = newest.filter(|found| wanted.is_found(found)).collect();
         if wanted.slowest {
-            found.sort_by_key(|finished| std::cmp::Reverse(finished.wall));
+            found.sort_by_key(|found| std::cmp::Reverse(found.head.wall));
         }
         let found = found.into_iter().take(most);
-        let told: Vec<RequestTold> = found.map(|finished| RequestTold::of(finished)).collect();
+        let told: Vec<_> = found.map(|found| RequestTold::of(&found.whole())).collect();
         if as_text {
             let lines: String = told.iter().map(|one| one.line() + "\n").collect();
             return lines.into_response();
         }
         Json(json!({
             "kept_s": flight::KEPT.as_secs(),
-            "kept": flight.requests.len(),
+            "kept": kept,
             "flight_bytes": flight::bytes(),
             "requests": told,
         }))
@@ -166,19 +176,20 @@ async fn one_in_full(id: &str, asked: &Format) -> Result<Response, Refusal> {
         Refusal::bad(refusal)
     })?;
     let found = blocking("debug-request", move || {
-        slow::find(id).or_else(|| exemplars::find(id)).or_else(|| {
+        let kept = slow::find(id).or_else(|| exemplars::find(id));
+        kept.map(|finished| RequestTold::of(&finished)).or_else(|| {
             let flight = flight::recent(None);
-            flight.requests.into_iter().find(|one| one.id == id)
+            let found = flight.requests().find(|found| found.head.id == id);
+            found.map(|found| RequestTold::of(&found.whole()))
         })
     });
-    let Some(finished) = found.await? else {
+    let Some(told) = found.await? else {
         return Err(Refusal::absent(format!(
             "request {id} is not known: it has not finished, never was, or is forgotten; \
              {} s of requests are kept, and those that /debug/slow and /debug/exemplars name",
             flight::KEPT.as_secs()
         )));
     };
-    let told = RequestTold::of(&finished);
     Ok(if as_text {
         told.in_full().into_response()
     } else {
@@ -244,7 +255,7 @@ impl Follower {
 
     fn tell(&self, received: Result<Arc<Finished>, RecvError>, lines: &mut String) -> Option<()> {
         match received {
-            Ok(finished) if self.wanted.is(&finished) => {
+            Ok(finished) if self.wanted.is_finished(&finished) => {
                 let told = RequestTold::of(&finished);
                 *lines += &if self.as_text {
                     told.line()

@@ -1,192 +1,146 @@
-//! One ring of the flight recorder: records in the order of their coming, in pieces of
-//! [`PIECE`], so that it grows and shrinks without ever moving what it holds.
+//! One ring of the flight recorder: full pieces, the oldest first, and the one that is being
+//! filled. What leaves it leaves by the piece, and its room is used again.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::piece::Piece;
 use crate::clock::Tick;
 
-/// Records in a piece, and as many are copied before recording gets its turn again.
-pub const PIECE: usize = 256;
-
-/// No record: an empty ring is never the one with the oldest.
+/// No full piece: such a ring is never the one with the oldest.
 pub const EMPTY: u64 = u64::MAX;
 
 /// A ring, with a cache line of its own.
 #[repr(align(128))]
-pub struct Ring<T> {
-    /// When its oldest record ended, in nanoseconds since `epoch`; [`EMPTY`] without one.
+pub struct Ring {
+    /// When the last record of its oldest full piece ended, in nanoseconds since the epoch of
+    /// its caller; [`EMPTY`] without one.
     oldest: AtomicU64,
-    records: Mutex<Records<T>>,
+    bytes: AtomicUsize,
+    pieces: Mutex<Pieces>,
 }
 
-/// What a ring holds.
-pub struct Records<T> {
-    /// All but the first and the last piece are full.
-    pieces: VecDeque<VecDeque<Record<T>>>,
-    /// How many have left it: the place of a record since the start is this and its index.
-    gone: u64,
-    /// How many have come.
-    come: u64,
+struct Pieces {
+    full: VecDeque<Arc<Piece>>,
+    /// Bytes of those.
+    full_bytes: usize,
+    open: Option<Piece>,
+    /// The room of a piece that has left.
+    spare: Option<Piece>,
 }
 
-/// One record.
-#[derive(Clone)]
-pub struct Record<T> {
-    /// When what it tells of ended.
-    pub ended: Tick,
-    /// What it tells.
-    pub what: T,
-    /// Bytes that it stands for.
-    pub bytes: usize,
-}
-
-impl<T> Ring<T> {
+impl Ring {
     /// An empty ring.
     pub const fn new() -> Self {
         Self {
             oldest: AtomicU64::new(EMPTY),
-            records: Mutex::new(Records {
-                pieces: VecDeque::new(),
-                gone: 0,
-                come: 0,
+            bytes: AtomicUsize::new(0),
+            pieces: Mutex::new(Pieces {
+                full: VecDeque::new(),
+                full_bytes: 0,
+                open: None,
+                spare: None,
             }),
         }
     }
 
-    /// Changes the records, and then tells the other threads how old the oldest one is.
-    pub fn change<R>(&self, epoch: Tick, change: impl FnOnce(&mut Records<T>) -> R) -> R {
-        let mut records = self.lock();
-        let changed = change(&mut records);
-        let oldest = records.oldest().map_or(EMPTY, |record| {
-            let since = record.ended - epoch;
-            u64::try_from(since.as_nanos()).unwrap_or(EMPTY - 1)
+    /// Adds a record to the piece that is being filled. Says whether that is full now, as it
+    /// is with `most` bytes.
+    pub fn add(&self, epoch: Tick, most: usize, add: impl FnOnce(&mut Piece)) -> bool {
+        let mut pieces = self.lock();
+        let Pieces {
+            full, open, spare, ..
+        } = &mut *pieces;
+        let piece = open.get_or_insert_with(|| {
+            spare.take().unwrap_or_else(|| {
+                let last = full.back();
+                last.map_or_else(Piece::default, |last| Piece::like(last))
+            })
         });
-        self.oldest.store(oldest, Ordering::Relaxed);
-        changed
+        add(piece);
+        let is_full = piece.used() >= most;
+        if is_full {
+            pieces.close();
+        }
+        self.changed(&pieces, epoch);
+        is_full
     }
 
-    /// When its oldest record ended, in nanoseconds since the epoch.
+    /// Lets the oldest full piece go and keeps its room for the next.
+    pub fn forget_oldest(&self, epoch: Tick) {
+        let mut pieces = self.lock();
+        if let Some(piece) = pieces.pop() {
+            pieces.spare = piece;
+        }
+        self.changed(&pieces, epoch);
+    }
+
+    /// Lets all pieces go whose last record ended before `before`.
+    pub fn forget_before(&self, epoch: Tick, before: Tick) {
+        let is_old = |piece: &Piece| piece.newest().is_none_or(|newest| newest < before);
+        let mut pieces = self.lock();
+        while pieces.full.front().is_some_and(|piece| is_old(piece)) {
+            pieces.pop();
+        }
+        pieces.open.take_if(|piece| is_old(piece));
+        if pieces.open.is_none() {
+            pieces.spare = None;
+        }
+        self.changed(&pieces, epoch);
+    }
+
+    /// When its oldest full piece ended, in nanoseconds since the epoch.
     pub fn oldest(&self) -> u64 {
         self.oldest.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Records<T>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Its pieces as they are now, the oldest first. Recording waits while the one that is
+    /// being filled is copied.
+    pub fn pieces(&self) -> Vec<Arc<Piece>> {
+        let pieces = self.lock();
+        let open = pieces.open.as_ref();
+        let copied = open.map(|piece| Arc::new(piece.clone()));
+        pieces.full.iter().cloned().chain(copied).collect()
+    }
+
+    /// Tells the other threads how much it holds, and how old that is.
+    fn changed(&self, pieces: &Pieces, epoch: Tick) {
+        let oldest = pieces.full.front().and_then(|piece| piece.newest());
+        let oldest = oldest.map_or(EMPTY, |newest| {
+            u64::try_from((newest - epoch).as_nanos()).unwrap_or(EMPTY - 1)
+        });
+        self.oldest.store(oldest, Ordering::Relaxed);
+        let others = pieces.open.iter().chain(&pieces.spare);
+        let bytes = pieces.full_bytes + others.map(Piece::bytes).sum::<usize>();
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Clone> Ring<T> {
-    /// Shows what it holds now to `see`, piece by piece, without holding up those who record
-    /// for longer than a piece takes. What goes meanwhile may be left out.
-    pub fn read(&self, mut see: impl FnMut(Record<T>)) {
-        let (mut at, end) = {
-            let records = self.lock();
-            (records.gone, records.come)
-        };
-        while at < end {
-            let mut copied = Vec::with_capacity(PIECE);
-            {
-                let records = self.lock();
-                at = at.max(records.gone);
-                let wanted = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE);
-                copied.extend(records.from(at).take(wanted.min(PIECE)).cloned());
-            }
-            if copied.is_empty() {
-                break;
-            }
-            at += copied.len() as u64;
-            copied.into_iter().for_each(&mut see);
-        }
-    }
-}
-
-impl<T> Records<T> {
-    /// Adds the newest.
-    pub fn push(&mut self, record: Record<T>) {
-        self.come += 1;
-        match self.pieces.back_mut() {
-            Some(piece) if piece.len() < PIECE => piece.push_back(record),
-            _ => {
-                let mut piece = VecDeque::with_capacity(PIECE);
-                piece.push_back(record);
-                self.pieces.push_back(piece);
-            }
+impl Pieces {
+    /// The open piece is full.
+    fn close(&mut self) {
+        if let Some(piece) = self.open.take() {
+            self.full_bytes += piece.bytes();
+            self.full.push_back(Arc::new(piece));
         }
     }
 
-    /// The oldest.
-    pub fn oldest(&self) -> Option<&Record<T>> {
-        self.pieces.front()?.front()
-    }
-
-    /// Takes the oldest out.
-    pub fn pop(&mut self) -> Option<Record<T>> {
-        let piece = self.pieces.front_mut()?;
-        let record = piece.pop_front()?;
-        if piece.is_empty() && self.pieces.len() > 1 {
-            self.pieces.pop_front();
-        }
-        self.gone += 1;
-        Some(record)
-    }
-
-    /// The records from a place on.
-    fn from(&self, at: u64) -> impl Iterator<Item = &Record<T>> {
-        let index = usize::try_from(at.saturating_sub(self.gone)).unwrap_or(usize::MAX);
-        let first = self.pieces.front().map_or(0, VecDeque::len);
-        let (piece, within) = match index.checked_sub(first) {
-            None => (0, index),
-            Some(after) => (1 + after / PIECE, after % PIECE),
-        };
-        let pieces = self.pieces.iter().skip(piece);
-        pieces.flatten().skip(within)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(n: u64) -> Record<u64> {
-        Record {
-            ended: Tick::now(),
-            what: n,
-            bytes: 1,
-        }
-    }
-
-    /// Whatever was pushed and popped before, it reads as a queue does.
-    #[test]
-    fn it_reads_what_it_holds_in_order() {
-        let ring = Ring::new();
-        let epoch = Tick::now();
-        let mut expected = VecDeque::new();
-        let mut next = 0;
-        for (pushed, popped) in [
-            (10, 3),
-            (700, 400),
-            (300, 0),
-            (0, 500),
-            (1_000, 1_107),
-            (5, 0),
-        ] {
-            ring.change(epoch, |records| {
-                for _ in 0..pushed {
-                    records.push(record(next));
-                    expected.push_back(next);
-                    next += 1;
-                }
-                for _ in 0..popped {
-                    let popped = records.pop().map(|record| record.what);
-                    assert_eq!(popped, expected.pop_front());
-                }
-            });
-            let mut read = Vec::new();
-            ring.read(|record| read.push(record.what));
-            assert_eq!(read, expected.iter().copied().collect::<Vec<_>>());
-            assert_eq!(ring.oldest() == EMPTY, expected.is_empty());
-        }
+    /// Takes the oldest full piece out, if there is one; emptied, unless somebody reads it.
+    fn pop(&mut self) -> Option<Option<Piece>> {
+        let piece = self.full.pop_front()?;
+        self.full_bytes -= piece.bytes();
+        let mut piece = Arc::into_inner(piece);
+        piece.iter_mut().for_each(Piece::clear);
+        Some(piece)
     }
 }
