@@ -1,8 +1,11 @@
-//! Exemplars: for each route and each command, by powers of two of its time, the newest
-//! request that took so long. Any bucket of a histogram leads to a request that is in it.
+//! Exemplars: for each route and each command, by powers of two of its time, a request of the
+//! last that took so long. Any bucket of a histogram leads to a request that is in it.
+//!
+//! Under load thousands come in a second to the same place, and one of them is as good as
+//! another: for a tenth of a second the first stays, so threads seldom meet there.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,17 +13,21 @@ use super::flight::bytes_of;
 use super::named::{Known, Named};
 use super::recorder::Kind;
 use super::request::Finished;
+use crate::clock::Tick;
 
 /// Steps of a ladder: the last one begins at half an hour and has no end.
 const STEPS: usize = 32;
 /// Bytes that all exemplars together may hold; the oldest go first.
 const BYTES: usize = 16 << 20;
+/// For so long a newer request does not take the place of one.
+const STAYS_MS: u64 = 100;
 /// The places of the ladders of routes and of commands.
 const ROUTES: usize = 0;
 const COMMANDS: usize = 1;
 
 /// A ladder for each route, and one for each command.
 static BOOK: LazyLock<[Named<Ladder>; 2]> = LazyLock::new(Default::default);
+static EPOCH: LazyLock<Tick> = LazyLock::new(Tick::now);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -31,7 +38,15 @@ thread_local! {
 /// The newest requests of an operation, each in the place of its time.
 #[derive(Default)]
 struct Ladder {
-    steps: [Mutex<Option<Held>>; STEPS],
+    steps: [Step; STEPS],
+}
+
+/// A place for a request.
+#[derive(Default)]
+struct Step {
+    /// Until when nobody takes the place, in milliseconds since [`EPOCH`].
+    taken_until: AtomicU64,
+    held: Mutex<Option<Held>>,
 }
 
 /// A request with the bytes that it stands for.
@@ -51,20 +66,17 @@ pub struct Exemplar {
     pub request: Arc<Finished>,
 }
 
-/// Keeps a request as the newest of its kind, for its route and for each of its commands.
+/// Keeps a request for its route and for each of its commands, unless there is one that came
+/// just before and took about as long.
 pub fn keep(finished: &Arc<Finished>) {
-    let bytes = bytes_of(finished);
-    put(ROUTES, finished.route, finished.wall, finished, bytes);
+    let mut bytes = None;
+    let wall = finished.wall;
+    put(ROUTES, finished.route, wall, finished, &mut bytes);
     for command in &finished.commands {
-        put(
-            COMMANDS,
-            command.name,
-            command.phases.whole,
-            finished,
-            bytes,
-        );
+        let whole = command.phases.whole;
+        put(COMMANDS, command.name, whole, finished, &mut bytes);
     }
-    if HELD.load(Ordering::Relaxed) > BYTES {
+    if bytes.is_some() && HELD.load(Ordering::Relaxed) > BYTES {
         make_room();
     }
 }
@@ -77,7 +89,7 @@ pub fn of(kind: Kind, name: &str) -> Vec<Exemplar> {
     let steps = ladder.steps.iter().enumerate();
     steps
         .filter_map(|(step, slot)| {
-            let request = Arc::clone(&lock(slot).as_ref()?.request);
+            let request = Arc::clone(&lock(&slot.held).as_ref()?.request);
             Some(Exemplar {
                 lower_us: if step == 0 { 0 } else { 1 << step },
                 upper_us: (step + 1 < STEPS).then(|| 1 << (step + 1)),
@@ -107,7 +119,8 @@ pub fn find(id: u64) -> Option<Arc<Finished>> {
 /// Every place for a request.
 fn slots() -> Vec<&'static Mutex<Option<Held>>> {
     let ladders = BOOK.iter().flat_map(Named::all);
-    ladders.flat_map(|(_, ladder)| &ladder.steps).collect()
+    let steps = ladders.flat_map(|(_, ladder)| &ladder.steps);
+    steps.map(|step| &step.held).collect()
 }
 
 /// Bytes that the exemplars hold. One that stands at several places counts at each.
@@ -115,12 +128,26 @@ pub fn bytes() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-fn put(at: usize, name: &'static str, elapsed: Duration, finished: &Arc<Finished>, bytes: usize) {
+fn put(
+    at: usize,
+    name: &'static str,
+    elapsed: Duration,
+    finished: &Arc<Finished>,
+    bytes: &mut Option<usize>,
+) {
     let ladder = KNOWN.with_borrow_mut(|known| BOOK[at].get(&mut known[at], name));
+    let step = &ladder.steps[step(elapsed)];
+    let ended = (finished.began + finished.wall) - *EPOCH;
+    let ended = u64::try_from(ended.as_millis()).unwrap_or(u64::MAX - STAYS_MS);
+    if ended < step.taken_until.load(Ordering::Relaxed) {
+        return;
+    }
+    step.taken_until.store(ended + STAYS_MS, Ordering::Relaxed);
+    let bytes = *bytes.get_or_insert_with(|| bytes_of(finished));
     let request = Arc::clone(finished);
     // Counted before another thread can take it out again, so the sum never falls below 0.
     HELD.fetch_add(bytes, Ordering::Relaxed);
-    let before = lock(&ladder.steps[step(elapsed)]).replace(Held { request, bytes });
+    let before = lock(&step.held).replace(Held { request, bytes });
     let freed = before.as_ref().map_or(0, |held| held.bytes);
     HELD.fetch_sub(freed, Ordering::Relaxed);
 }
@@ -164,9 +191,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::clock::Tick;
 
     use super::*;
+
+    /// Each a second after the one before, the first after the longest of them.
+    fn ended(id: u64) -> Tick {
+        *EPOCH + Duration::from_secs(300 * 24 * 3600 + id)
+    }
 
     fn finished(id: u64, wall: Duration, path: &str) -> Arc<Finished> {
         Arc::new(Finished {
@@ -175,7 +206,7 @@ mod tests {
             route: "exemplars_test",
             path: path.into(),
             status: 200,
-            began: Tick::now(),
+            began: ended(id).before(wall),
             wall,
             busy: wall,
             polls: 1,
@@ -185,7 +216,8 @@ mod tests {
         })
     }
 
-    /// The newest of each power of two stays; all together stay within their bytes.
+    /// The newest of each power of two stays, but for those that came at one time; all
+    /// together stay within their bytes.
     #[test]
     fn each_bucket_has_its_newest_request() {
         for (id, us) in [
@@ -211,6 +243,13 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert!(find(4).is_some() && find(3).is_none());
+        let at_once = Finished {
+            id: 40,
+            began: ended(4).before(Duration::from_micros(110)),
+            ..Arc::into_inner(finished(4, Duration::from_micros(110), "/")).unwrap()
+        };
+        keep(&Arc::new(at_once));
+        assert!(find(4).is_some() && find(40).is_none());
         let long = "x".repeat(1 << 20);
         for step in 0..STEPS as u64 {
             keep(&finished(
