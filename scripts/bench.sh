@@ -131,7 +131,7 @@ one_row() {
             # Each comes first in every other pair: what runs second is not the same for both.
             if [ $((nth % 2)) = 1 ]; then order="on off"; else order="off on"; fi
             for timing in $order; do
-                run "$1" "$timing" drain --jobs 30000 --durability process --timing "$timing"
+                run "$1" "$timing" drain --jobs 30000 --durability process --timing "$timing" $dark
             done ;;
         telemetry)
             # Whoever comes first in one run comes last in the next.

@@ -28,6 +28,7 @@ const COMMANDS: usize = 1;
 /// A ladder for each route, and one for each command.
 static BOOK: LazyLock<[Named<Ladder>; 2]> = LazyLock::new(Default::default);
 static EPOCH: LazyLock<Tick> = LazyLock::new(Tick::now);
+/// Bytes that all of them hold. One that stands at several places counts at each.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -121,11 +122,6 @@ fn slots() -> Vec<&'static Mutex<Option<Held>>> {
     let ladders = BOOK.iter().flat_map(Named::all);
     let steps = ladders.flat_map(|(_, ladder)| &ladder.steps);
     steps.map(|step| &step.held).collect()
-}
-
-/// Bytes that the exemplars hold. One that stands at several places counts at each.
-pub fn bytes() -> usize {
-    HELD.load(Ordering::Relaxed)
 }
 
 fn put(
@@ -258,7 +254,8 @@ mod tests {
                 &long,
             ));
         }
-        assert!(bytes() <= BYTES, "{}", bytes());
+        let held = HELD.load(Ordering::Relaxed);
+        assert!(held <= BYTES, "{held}");
         assert!(find(100 + STEPS as u64 - 1).is_some() && find(100).is_none());
     }
 }
