@@ -16,23 +16,13 @@ const TRACES_PATH: &str = "/v1/traces";
 #[derive(Debug, Clone, Default, Args)]
 pub struct OtlpArgs {
     /// Export traces to this OpenTelemetry collector, such as http://localhost:4318 or,
-    /// for gRPC, http://localhost:4317. The standard OTEL_* variables are read as well.
-    #[arg(
-        long = "otlp",
-        id = "otlp",
-        value_name = "ENDPOINT",
-        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
-        hide_env_values = true
-    )]
+    /// for gRPC, http://localhost:4317. The standard OTEL_* variables are read as well, such
+    /// as OTEL_EXPORTER_OTLP_ENDPOINT; a flag goes before its variable.
+    #[arg(long = "otlp", id = "otlp", value_name = "ENDPOINT")]
     pub endpoint: Option<String>,
 
     /// How to speak to it. [default: grpc on port 4317, else http/protobuf]
-    #[arg(
-        long = "otlp-protocol",
-        value_name = "PROTOCOL",
-        value_enum,
-        env = "OTEL_EXPORTER_OTLP_PROTOCOL"
-    )]
+    #[arg(long = "otlp-protocol", value_name = "PROTOCOL", value_enum)]
     pub protocol: Option<Protocol>,
 
     /// The share of requests that is exported, from 0 to 1; slow ones are exported all the
@@ -116,6 +106,12 @@ pub enum OtlpConfigError {
          machine pass the traces on"
     )]
     Endpoint(String),
+    /// The endpoint holds a password, which would be shown wherever the endpoint is.
+    #[error(
+        "the OTLP endpoint holds a name or a password before its `@`; say them in \
+         OTEL_EXPORTER_OTLP_HEADERS=authorization=Basic%20..., which is never shown"
+    )]
+    Credentials,
     /// A variable means nothing.
     #[error("{name}={value:?} is not understood: {expected}")]
     Variable {
@@ -153,34 +149,32 @@ impl OtlpConfig {
         let env = |name| env(name).filter(|value| !value.trim().is_empty());
         let disabled = env("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"));
         let exporter = env("OTEL_TRACES_EXPORTER").is_none_or(|name| name != "none");
+        let flag = args.endpoint.clone().filter(|text| !text.trim().is_empty());
         let for_traces = env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-        let given = args.endpoint.clone().filter(|text| !text.trim().is_empty());
-        let whole = for_traces.is_some();
-        let Some(endpoint) = for_traces.or(given) else {
+        let whole = flag.is_none() && for_traces.is_some();
+        let given = flag.or(for_traces);
+        let Some(endpoint) = given.or_else(|| env("OTEL_EXPORTER_OTLP_ENDPOINT")) else {
             return Ok(None);
         };
         if disabled || !exporter {
             return Ok(None);
         }
         let endpoint = endpoint.trim().trim_end_matches('/').to_owned();
+        if endpoint.contains('@') {
+            return Err(OtlpConfigError::Credentials);
+        }
         let host = endpoint.strip_prefix("http://").unwrap_or("");
         if host.is_empty() || host.starts_with([':', '/']) || host.contains(char::is_whitespace) {
             return Err(OtlpConfigError::Endpoint(endpoint));
         }
-        let protocol = match env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") {
-            Some(name) => Protocol::from_str(&name, false).map_err(|_| {
-                let expected = "grpc or http/protobuf";
-                variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", &name, expected)
-            })?,
-            None => args.protocol.unwrap_or_else(|| {
-                let authority = host.split('/').next().unwrap_or("");
-                if authority.ends_with(GRPC_PORT) {
-                    Protocol::Grpc
-                } else {
-                    Protocol::Http
-                }
-            }),
-        };
+        let protocol = protocol(args, &env)?.unwrap_or_else(|| {
+            let authority = host.split('/').next().unwrap_or("");
+            if authority.ends_with(GRPC_PORT) {
+                Protocol::Grpc
+            } else {
+                Protocol::Http
+            }
+        });
         let url = match protocol {
             // The variable for traces alone is used as it is (OTLP exporter, "Endpoint URLs").
             Protocol::Http if !whole => format!("{endpoint}{TRACES_PATH}"),
@@ -218,6 +212,27 @@ fn variable(name: &'static str, value: &str, expected: &'static str) -> OtlpConf
 /// A number of requests, within what memory can bear.
 fn size(number: u64) -> usize {
     usize::try_from(number.clamp(1, 1 << 20)).unwrap_or(1 << 20)
+}
+
+/// The protocol, where one is named.
+fn protocol(
+    args: &OtlpArgs,
+    env: &impl Fn(&'static str) -> Option<String>,
+) -> Result<Option<Protocol>, OtlpConfigError> {
+    if args.protocol.is_some() {
+        return Ok(args.protocol);
+    }
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    ];
+    let Some((name, text)) = names.into_iter().find_map(|name| Some((name, env(name)?))) else {
+        return Ok(None);
+    };
+    let named = Protocol::from_str(text.trim(), false);
+    named
+        .map(Some)
+        .map_err(|_| variable(name, &text, "grpc or http/protobuf"))
 }
 
 fn sampler(
@@ -363,6 +378,43 @@ mod tests {
         let whole = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1/in")];
         let http = made(None, &whole).unwrap().unwrap();
         assert_eq!(http.url, "http://a:1/in");
+    }
+
+    #[test]
+    fn a_flag_goes_before_its_variable() {
+        let env = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:1"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:1/in"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ];
+        let url = |endpoint, env| made(endpoint, env).unwrap().unwrap().url;
+        assert_eq!(url(Some("http://flag:1"), &env), "http://flag:1");
+        assert_eq!(url(None, &env), "http://traces:1/in");
+        assert_eq!(url(None, &env[..1]), "http://general:1/v1/traces");
+        let args = OtlpArgs {
+            endpoint: Some("http://flag:4317".to_owned()),
+            protocol: Some(Protocol::Http),
+            ..OtlpArgs::default()
+        };
+        let env = |name| (name == "OTEL_EXPORTER_OTLP_PROTOCOL").then(|| "grpc".to_owned());
+        let http = OtlpConfig::with_env(&args, env).unwrap().unwrap();
+        assert_eq!(http.protocol, Protocol::Http);
+        let wrong = made(
+            Some("http://a:1"),
+            &[("OTEL_EXPORTER_OTLP_PROTOCOL", "udp")],
+        );
+        let wrong = wrong.unwrap_err().to_string();
+        assert!(wrong.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{wrong}");
+    }
+
+    /// A password in the endpoint would be in every line that names it.
+    #[test]
+    fn a_password_in_the_endpoint_is_refused_and_not_shown() {
+        for endpoint in ["http://me:hush@a:1", "https://me:hush@a", "me:hush@a:1"] {
+            let error = made(Some(endpoint), &[]).unwrap_err();
+            assert_eq!(error, OtlpConfigError::Credentials);
+            assert!(!error.to_string().contains("hush"), "{error}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 use self::family::Page;
+use super::otlp::{self, OtlpReport};
 use super::{TelemetryHandle, board};
 
 /// What a scrape tells besides what telemetry knows itself.
@@ -101,6 +102,7 @@ impl Collector for Scrape {
             let help = "Log lines that did not reach standard error or the log file.";
             page.counter("torc_log_lines_dropped", help, dropped)?;
         }
+        traces(&mut page, otlp::report().as_ref())?;
         process::tell(&mut page)
     }
 }
@@ -135,6 +137,22 @@ fn build(page: &mut Page<'_, '_>) -> fmt::Result {
     let git_hash = option_env!("TORC_GIT_HASH").unwrap_or("unknown");
     let version = env!("CARGO_PKG_VERSION");
     family.gauge(&[("version", version), ("git_hash", git_hash)], 1_u64)
+}
+
+/// What became of the traces, by request.
+fn traces(page: &mut Page<'_, '_>, otlp: Option<&OtlpReport>) -> fmt::Result {
+    let help = "Requests to be exported as traces: taken by the collector, dropped because the \
+                queue was full, or given up after several tries.";
+    let mut family = page.counters("torc_otlp_requests", help)?;
+    let of = |count: fn(&OtlpReport) -> u64| otlp.map_or(0, count);
+    for (outcome, count) in [
+        ("exported", of(|otlp| otlp.exported)),
+        ("dropped", of(|otlp| otlp.dropped)),
+        ("failed", of(|otlp| otlp.failed)),
+    ] {
+        family.counter(&[("outcome", outcome)], count)?;
+    }
+    Ok(())
 }
 
 /// The writer at this moment.

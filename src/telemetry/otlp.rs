@@ -11,7 +11,7 @@ mod spans;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use self::send::{SendError, Sender};
 use self::spans::Epoch;
 use super::request::{self, BACKGROUND, Finished};
 use super::slow;
+use super::told::micros;
+use crate::clock::Tick;
 use crate::config::otlp::{OtlpConfig, Sampler};
 
 /// Tries of one export that may yet go well.
@@ -34,10 +36,24 @@ const LAST: Duration = Duration::from_secs(2);
 static EXPORTER: OnceLock<Exporter> = OnceLock::new();
 
 struct Exporter {
+    /// Where to, without a password.
+    url: String,
     sampler: Sampler,
     queue: SyncSender<Message>,
     counts: Counts,
+    now: Mutex<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How exporting goes.
+#[derive(Default)]
+struct State {
+    /// The collector did not take the last export.
+    failing: bool,
+    /// Since when it has been asked to take one, tries before this included.
+    sending: Option<Tick>,
+    /// When a request was last dropped or given up.
+    lost: Option<Tick>,
 }
 
 #[derive(Default)]
@@ -52,15 +68,26 @@ enum Message {
     End,
 }
 
-/// What became of the requests that were to be exported.
+/// What became of the requests that were to be exported, since the start, and how it goes
+/// now. Times are in microseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct OtlpReport {
+    /// The collector.
+    pub url: String,
     /// Taken by the collector.
     pub exported: u64,
     /// Not even tried, because the queue was full.
     pub dropped: u64,
     /// Refused, or not taken in time.
     pub failed: u64,
+    /// The collector did not take the last export.
+    pub failing: bool,
+    /// For how long it has been asked to take the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sending_for_us: Option<f64>,
+    /// How long ago a request was last dropped or given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_ago_us: Option<f64>,
 }
 
 /// Starts to export, once for the process.
@@ -81,9 +108,11 @@ pub fn start(config: OtlpConfig, dispatch: Dispatch) -> Result<(), String> {
     let (queue, inbox) = sync_channel(config.queue);
     let sampler = config.sampler;
     let exporter = Exporter {
+        url: config.url.to_string(),
         sampler,
         queue,
         counts: Counts::default(),
+        now: Mutex::default(),
         thread: Mutex::new(None),
     };
     if EXPORTER.set(exporter).is_err() {
@@ -139,8 +168,15 @@ pub fn stop() {
 
 /// What became of the requests so far; nothing where nothing is exported.
 pub fn report() -> Option<OtlpReport> {
-    let counts = &EXPORTER.get()?.counts;
+    let exporter = EXPORTER.get()?;
+    let counts = &exporter.counts;
+    let since = |then: Option<Tick>| then.map(|then| micros(then.elapsed()));
+    let now = exporter.now();
     Some(OtlpReport {
+        url: exporter.url.clone(),
+        failing: now.failing,
+        sending_for_us: since(now.sending),
+        lost_ago_us: since(now.lost),
         exported: counts.exported.load(Ordering::Relaxed),
         dropped: counts.dropped.load(Ordering::Relaxed),
         failed: counts.failed.load(Ordering::Relaxed),
@@ -157,6 +193,13 @@ fn offer(finished: &Arc<Finished>) {
     let message = Message::Request(Arc::clone(finished));
     if exporter.queue.try_send(message).is_err() {
         exporter.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        exporter.now().lost = Some(Tick::now());
+    }
+}
+
+impl Exporter {
+    fn now(&self) -> MutexGuard<'_, State> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -224,11 +267,15 @@ impl Work {
         let requests = batch.iter().map(|finished| &**finished);
         let export = spans::export(requests, &self.config.resource, Epoch::now());
         let mut pause = PAUSE;
+        exporter.now().sending = Some(Tick::now());
         for nth in 1..=tries {
             match self.sender.send(&export).await {
                 Ok(()) => {
                     let count = batch.len() as u64;
                     exporter.counts.exported.fetch_add(count, Ordering::Relaxed);
+                    let mut now = exporter.now();
+                    (now.failing, now.sending) = (false, None);
+                    drop(now);
                     self.works();
                     return;
                 }
@@ -239,6 +286,11 @@ impl Work {
                 Err(error) => {
                     let count = batch.len() as u64;
                     exporter.counts.failed.fetch_add(count, Ordering::Relaxed);
+                    *exporter.now() = State {
+                        failing: true,
+                        sending: None,
+                        lost: Some(Tick::now()),
+                    };
                     self.fails(&error);
                     return;
                 }

@@ -25,9 +25,32 @@ pub struct Timings {
     pub spans: Vec<SpanTimes>,
     /// All else.
     pub phases: PhaseTimes,
+    /// What became of the traces, of a server that exports them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Traces>,
     /// Which server, on which machine; only in dumps.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub about: Map<String, Value>,
+}
+
+/// Requests that were to be exported as traces, since the start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traces {
+    /// The collector.
+    pub url: String,
+    /// Taken by it.
+    pub exported: u64,
+    /// Not even tried, because the queue was full.
+    pub dropped: u64,
+    /// Refused, or not taken in time.
+    pub failed: u64,
+    /// It did not take the last export.
+    pub failing: bool,
+    /// For how long it has been asked to take the next one.
+    pub sending_for_us: Option<f64>,
+    /// How long ago a request was last dropped or given up.
+    pub lost_ago_us: Option<f64>,
 }
 
 /// The figures of one histogram.

@@ -21,6 +21,7 @@ mod cli_timings;
 mod cli_timings_diff;
 mod cli_trace;
 mod culprit_disk;
+mod culprit_traces;
 mod culprit_work;
 mod debug_pages;
 mod doctor;

@@ -9,6 +9,7 @@
 mod cases;
 mod disk;
 mod general;
+mod traces;
 mod writer;
 
 use super::figures::{self, ENOUGH_REQUESTS, Figures, Pages};
@@ -43,6 +44,9 @@ const GENERAL: [Rule; 3] = [
     general::unaccounted,
 ];
 
+/// What costs the requests no time, and is said beside whatever does.
+const BESIDE: [Rule; 1] = [traces::traces_dropped];
+
 /// Judges a server.
 pub fn diagnose(pages: &Pages) -> Diagnosis {
     let figures = Figures::of(&pages.timings);
@@ -54,6 +58,7 @@ pub fn diagnose(pages: &Pages) -> Diagnosis {
     if findings.is_empty() && figures.are_enough() {
         findings = found(&GENERAL);
     }
+    findings.extend(found(&BESIDE));
     findings.sort_by(|a, b| {
         let by_share = b.share.total_cmp(&a.share);
         by_share.then(b.severity.cmp(&a.severity))

@@ -25,11 +25,14 @@ impl Patient {
     /// With its database in memory where that is possible, so that the disk of whatever
     /// machine runs the tests has no say in what is slow.
     pub fn in_memory() -> Self {
+        Self::in_memory_with(|_| {})
+    }
+
+    /// The same with what `change` makes of its command.
+    pub fn in_memory_with(change: impl FnOnce(&mut Command)) -> Self {
         let memory = tempfile::tempdir_in("/dev/shm");
-        Self::of(
-            memory.unwrap_or_else(|_| tempfile::tempdir().unwrap()),
-            |_| {},
-        )
+        let directory = memory.unwrap_or_else(|_| tempfile::tempdir().unwrap());
+        Self::of(directory, change)
     }
 
     /// With its database on the disk, and what `change` makes of its command.

@@ -27,13 +27,14 @@ fn route(route: &str, count: u64, wall: f64) -> Json {
     json!({"route": route, "wall": times(count, wall), "busy": times(count, wall / 50.0)})
 }
 
-/// Pages of the last minute. What `with` names at the top of `phases`, `writer`, `runtime`
-/// or `statements` is put in place of the defaults.
+/// Pages of the last minute. What `with` names at the top of `phases`, `otlp`, `writer`,
+/// `runtime` or `statements` is put in place of the defaults.
 fn pages(with: Json) -> Pages {
     let page = |name: &str| with.get(name).cloned();
     let phases = page("phases").unwrap_or_else(|| json!({}));
+    let timings = json!({"window_s": 60.0, "phases": phases, "otlp": page("otlp")});
     Pages {
-        timings: serde_json::from_value(json!({"window_s": 60.0, "phases": phases})).unwrap(),
+        timings: serde_json::from_value(timings).unwrap(),
         writer: serde_json::from_value(page("writer").unwrap_or_else(|| json!({}))).unwrap(),
         runtime: page("runtime").map(|page| serde_json::from_value(page).unwrap()),
         statements: page("statements").map(|page| serde_json::from_value(page).unwrap()),
@@ -278,4 +279,39 @@ fn causes_are_ordered_by_what_they_explain() {
     assert_eq!(names(both), ["slow-fsync", "snapshot-holds-wal"]);
     let odd = json!({"runtime": {"else": 1}, "statements": {}, "writer": {"later": true}});
     assert_eq!(names(odd), [""; 0]);
+}
+
+#[test]
+fn a_collector_that_takes_nothing_is_named_beside_what_is_slow() {
+    let otlp = |with: Json| {
+        let mut otlp = json!({"url": "http://collector:4317", "exported": 100});
+        otlp.as_object_mut()
+            .unwrap()
+            .append(with.clone().as_object_mut().unwrap());
+        otlp
+    };
+    let named = |with: Json| names(json!({"otlp": otlp(with)}));
+    let found = ["traces-dropped"];
+    assert_eq!(named(json!({})), [""; 0]);
+    assert_eq!(
+        named(json!({"sending_for_us": 5e5})),
+        [""; 0],
+        "not for long"
+    );
+    let long_ago = json!({"dropped": 7, "lost_ago_us": 90e6});
+    assert_eq!(named(long_ago), [""; 0], "long ago");
+    assert_eq!(named(json!({"sending_for_us": 4e6})), found);
+    assert_eq!(named(json!({"failing": true, "failed": 9})), found);
+    assert_eq!(named(json!({"dropped": 7, "lost_ago_us": 9e6})), found);
+    // What makes requests slow comes first.
+    let small = json!([{"task": "commit.small", "elapsed": times(500, 38_000.0)}]);
+    let mut both = completions([20_000.0, 30.0, 2_970.0, 38_000.0], small);
+    both["otlp"] = otlp(json!({"sending_for_us": 4e6, "dropped": 1_234}));
+    assert_eq!(names(both.clone()), ["slow-fsync", "traces-dropped"]);
+    let verdict = &diagnose(&pages(both)).findings[1].verdict;
+    assert_eq!(
+        verdict,
+        "traces do not reach http://collector:4317: it has not answered an export for 4.0 s; \
+         the traces of 1,234 requests are lost, and none of them waited"
+    );
 }
