@@ -8,9 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A moment, to measure how long things took: read from the processor's counter where that
-/// runs at a steady rate (`quanta` looks), else from the system's monotonic clock. A job's
-/// way through the server is measured some sixty times, so it counts that this costs half
-/// of what [`std::time::Instant`] does. No difference is below zero.
+/// runs at a steady rate (`quanta` looks), else from the system's monotonic clock. Each
+/// statement and each poll reads it twice, so it counts that this costs less than
+/// [`std::time::Instant`]. No difference is below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(quanta::Instant);
 

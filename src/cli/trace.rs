@@ -19,8 +19,8 @@ use crate::wire::debug::Request;
 
 /// What a server without these pages lacks.
 const MISSING: &str = "this server keeps no requests";
-/// How far back the slowest request is looked for, in seconds.
-const BACK: u32 = 60;
+/// How far back the slowest request is looked for, in seconds: a server keeps no more.
+const BACK: u32 = 30;
 /// How long a trace for Perfetto is, in seconds.
 const RECORDED: u32 = 5;
 /// Requests that are asked for, from which the slowest are taken.
@@ -29,12 +29,12 @@ const ASKED: usize = 1000;
 /// What to trace.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  torc trace                            the slowest request of the last minute
+  torc trace                            the slowest request of the last 30 seconds
   torc trace --request 1234             that one
   torc trace --slow 100ms               all that are known to have taken so long
   torc trace --perfetto trace.json      record 5 seconds; open it in ui.perfetto.dev")]
 pub struct TraceArgs {
-    /// How far back to look (60 when absent), or how long to record (5)
+    /// How far back to look (30 when absent, as much as a server keeps), or how long to record (5)
     #[arg(
         long,
         value_name = "N",
@@ -99,7 +99,8 @@ pub async fn run(context: &Context, args: TraceArgs) -> Result<(), Failure> {
 }
 
 fn query(args: &TraceArgs) -> Vec<(&'static str, String)> {
-    let mut query = vec![("limit", ASKED.to_string())];
+    // Of the newest alone, a slow one would be lost behind a thousand quick ones.
+    let mut query = vec![("sort", "slowest".to_owned()), ("limit", ASKED.to_string())];
     if let Some(route) = &args.route {
         query.push(("route", route.clone()));
     }

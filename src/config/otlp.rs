@@ -160,7 +160,11 @@ impl OtlpConfig {
             return Ok(None);
         }
         let endpoint = endpoint.trim().trim_end_matches('/').to_owned();
-        if endpoint.contains('@') {
+        let authority = endpoint
+            .split("://")
+            .last()
+            .and_then(|rest| rest.split('/').next());
+        if authority.is_some_and(|authority| authority.contains('@')) {
             return Err(OtlpConfigError::Credentials);
         }
         let host = endpoint.strip_prefix("http://").unwrap_or("");
@@ -415,6 +419,7 @@ mod tests {
             assert_eq!(error, OtlpConfigError::Credentials);
             assert!(!error.to_string().contains("hush"), "{error}");
         }
+        assert!(made(Some("http://a:1/in@box"), &[]).is_ok());
     }
 
     #[test]

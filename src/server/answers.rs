@@ -4,9 +4,10 @@
 //! some clients read slowly or not at all. Those of more than 1 MiB share one room of
 //! 256 MiB; a single one may be larger when it is alone. What each part bounds:
 //!
-//! - A list takes room before its rows are read, at a guess per row for as many as it asks
-//!   for, or as there are if that is cheap to know and worth it, and waits for it ten seconds at most. When its real size is known it gives back
-//!   the rest, or takes what is missing. Without room it is answered 503.
+//! - A list takes room before its rows are read, and waits for it ten seconds at most: a
+//!   guess per row, for as many as it asks for, or of one that asks for many, for as many as
+//!   there are. When its real size is known it gives back the rest, or takes what is missing.
+//!   Without room it is answered 503.
 //! - While a list is made its rows take some ten times the room of the answer. So of lists
 //!   of more than 10,000 rows two are made at one time; others wait for their turn within
 //!   the same ten seconds.

@@ -1,10 +1,12 @@
-//! `torc trace`: the waterfall of a request, and traces that are saved. The pages are fixed
-//! here; the server's own are to take their place as soon as it has them.
+//! `torc trace`: the waterfall of a request, and traces that are saved. Where what is drawn
+//! matters to the letter the pages are fixed here.
 
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::support::api::Api;
+use crate::support::faults::many_jobs;
 use crate::support::pages::{Page, Pages};
 use crate::support::process::{Answer, output_bounded, output_to};
 use crate::support::user::User;
@@ -185,4 +187,40 @@ fn a_trace_is_saved_whole_or_not_at_all() {
     assert!(device.out.starts_with("[]"), "{device:?}");
     let files = std::fs::read_dir(user.path()).unwrap().count();
     assert_eq!(files, 1, "no part of a trace is left");
+}
+
+/// A request that took long is found though a thousand quick ones came after it, by each of
+/// the ways to look, and in what is saved.
+#[tokio::test]
+async fn the_slowest_is_found_behind_a_thousand_quick_ones() {
+    let user = User::with_server();
+    let api = Api::new(&user.url());
+    let workflow = api.workflow().await;
+    api.post("/bulk_jobs", many_jobs(workflow, 5_000, "job"))
+        .await;
+    for _ in 0..1_200 {
+        api.get("/ping").await;
+    }
+    let slow = "POST /bulk_jobs";
+    let found = user.json(&["trace"]);
+    let [found] = found["items"].as_array().unwrap().as_slice() else {
+        panic!("{found:#}");
+    };
+    assert_eq!(found["route"], slow, "{found:#}");
+    let id = found["id"].to_string();
+    assert_eq!(user.json(&["trace", "--request", &id])["id"], found["id"]);
+    let drawn = user.good(&["trace"]);
+    assert!(
+        drawn.contains(slow) && drawn.contains("create_jobs"),
+        "{drawn}"
+    );
+    let exemplars = user.good(&["timings", "--slow", slow]);
+    assert!(exemplars.contains(&id), "{exemplars}");
+    user.good(&["trace", "--perfetto", "trace.json", "--recent"]);
+    let saved: Value = serde_json::from_str(&user.read("trace.json")).unwrap();
+    let events = saved["traceEvents"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["name"] == slow));
+    // Those that follow get them as they come: there is nothing to sort.
+    let url = format!("{}/debug/requests?follow=true&sort=slowest", api.root());
+    assert_eq!(reqwest::get(url).await.unwrap().status(), 400);
 }

@@ -113,6 +113,11 @@ async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Refusal> {
     };
     match asked.follow.as_deref() {
         None | Some("false") => list(wanted, most, as_text).await,
+        Some("true") if asked.sort.is_some() => {
+            let refusal =
+                "sort has no meaning with follow=true: they come in the order of their ends";
+            Err(Refusal::bad(refusal))
+        }
         Some("true") => stream_of(wanted, as_text, shutdown),
         Some(other) => {
             let refusal = format!("follow '{other}' is neither true nor false");

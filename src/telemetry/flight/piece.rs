@@ -111,6 +111,8 @@ pub struct Head<'p> {
 #[derive(Clone, Default)]
 pub struct Piece {
     order: Vec<(Tick, At)>,
+    /// The latest end of a record. Not always that of the last: some come late.
+    newest: Option<Tick>,
     requests: Vec<Request>,
     parents: Vec<Parent>,
     commands: Vec<Command>,
@@ -128,6 +130,7 @@ impl Piece {
             Vec::with_capacity(of.len() + of.len() / 8)
         }
         Self {
+            newest: None,
             order: room(&other.order),
             requests: room(&other.requests),
             parents: room(&other.parents),
@@ -142,6 +145,7 @@ impl Piece {
 
     /// Forgets its records and keeps their room.
     pub fn clear(&mut self) {
+        self.newest = None;
         self.order.clear();
         self.requests.clear();
         self.parents.clear();
@@ -183,9 +187,9 @@ impl Piece {
             + self.text.len()
     }
 
-    /// When the last of its records ended.
+    /// When the latest of its records ended.
     pub fn newest(&self) -> Option<Tick> {
-        self.order.last().map(|(ended, _)| *ended)
+        self.newest
     }
 
     /// Its records: when each ended, and where it is.
@@ -225,7 +229,7 @@ impl Piece {
             polls: finished.polls,
             status: finished.status,
         });
-        self.order.push((finished.began + finished.wall, at));
+        self.ended(finished.began + finished.wall, at);
     }
 
     /// Adds a batch, after which `queued` commands waited.
@@ -250,7 +254,7 @@ impl Piece {
             queued,
         });
         let whole = trace.begin + trace.execute + trace.commit;
-        self.order.push((trace.taken + whole, at));
+        self.ended(trace.taken + whole, at);
     }
 
     /// Adds something else that took time.
@@ -263,7 +267,12 @@ impl Piece {
             started,
             elapsed,
         });
-        self.order.push((started + elapsed, at));
+        self.ended(started + elapsed, at);
+    }
+
+    fn ended(&mut self, ended: Tick, at: At) {
+        self.newest = self.newest.max(Some(ended));
+        self.order.push((ended, at));
     }
 
     fn add_text(&mut self, text: &str) -> Part {
