@@ -92,7 +92,7 @@ fn span() {
 fn phases_of_a_command() {
     let some = divan::black_box(Duration::from_micros(7));
     let now = Tick::now();
-    phase::command(&CommandTrace {
+    let trace = CommandTrace {
         name: "bench",
         batch: 1,
         batch_size: 1,
@@ -108,7 +108,8 @@ fn phases_of_a_command() {
         statements: Box::default(),
         committed: true,
         refused: false,
-    });
+    };
+    phase::commands(std::iter::once(&trace));
     phase::batch(&BatchTrace {
         number: 1,
         taken: now,

@@ -20,6 +20,7 @@ pub mod exemplars;
 mod files;
 pub mod flight;
 pub mod follow;
+mod functions;
 mod hlog;
 mod layers;
 mod lines;
@@ -70,7 +71,9 @@ use crate::clock::Tick;
 use crate::config::telemetry::TelemetryConfig;
 use about::About;
 use dump::Dumps;
-use layers::{BoxedLayer, add_console, file_layer, our_spans, parse_filter, stderr_layer};
+use layers::{
+    BoxedLayer, add_console, file_layer, our_spans, parse_filter, stderr_layer, timed_spans,
+};
 use outlet::Outlet;
 use recorder::history::{self, Lately};
 use recorder::window::{Window, WindowError};
@@ -144,7 +147,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     if config.timing {
         // The first layer is the first to hear of a span's end, so what the others do then
         // is not measured.
-        let timing = timing::layer().with_filter(our_spans());
+        let timing = timing::layer().with_filter(timed_spans());
         layers.push(Still::but_closes(timing).boxed());
     } else {
         recorder::turn_off();
@@ -205,6 +208,7 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
         started: Tick::now(),
         about: OnceLock::new(),
     }));
+    warn_of_what_is_off(config);
     flight::limit(config.flight_recorder);
     watch::install(&handle);
     Ok(Telemetry { handle, guards })
@@ -285,7 +289,7 @@ impl TelemetryHandle {
             window: window.to_owned(),
             window_s: lately.span.as_secs_f64(),
             timing: timing::is_on(&self.0.dispatch),
-            spans: timing::report(&self.0.dispatch, buckets),
+            spans: functions::report(&self.0.dispatch, buckets),
             phases: PhaseReport::of(lately, board::report(), buckets),
             dropped_log_lines: self.dropped_log_lines(),
             recorder_bytes: history::bytes(),
@@ -354,6 +358,23 @@ fn say_where_the_console_is(console: Option<Result<SocketAddr, String>>) {
         }
         Some(Err(trouble)) => tracing::warn!("{trouble}"),
         None => {}
+    }
+}
+
+/// Says what was asked for and cannot be, as nothing is recorded.
+fn warn_of_what_is_off(config: &TelemetryConfig) {
+    if config.timing {
+        return;
+    }
+    let asked = [
+        (config.otlp.is_some(), "no traces are exported (--otlp)"),
+        (
+            !config.slow.named.is_empty(),
+            "no request is known to be slow (--slow)",
+        ),
+    ];
+    for (_, effect) in asked.into_iter().filter(|(asked, _)| *asked) {
+        tracing::warn!("--timing off records nothing, so {effect}");
     }
 }
 

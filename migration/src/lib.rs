@@ -6,6 +6,7 @@
 
 mod m0001_tables;
 mod m0002_engine;
+mod m0003_no_dependents;
 
 pub use m0002_engine::REBUILD_COUNTERS;
 pub use sea_orm_migration::MigratorTrait;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_tables::Migration),
             Box::new(m0002_engine::Migration),
+            Box::new(m0003_no_dependents::Migration),
         ]
     }
 }

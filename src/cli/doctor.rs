@@ -28,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(2);
 
 const AFTER_HELP: &str = "Exit codes:
   0  the server is healthy, or has too little to do to tell
-  1  it could not be asked
+  1  it could not be asked, or records nothing (--timing off)
   2  the command line makes no sense
   4  something is wrong with it
 
@@ -61,8 +61,8 @@ pub struct ServerArgs {
 ///
 /// # Errors
 ///
-/// [`Failure`] with code 4 and nothing to say if something is wrong, with code 1 if the
-/// server cannot be asked.
+/// [`Failure`] with code 4 and nothing more to say if something is wrong, with code 1 if
+/// the server cannot be asked or records nothing.
 pub async fn run(context: &Context, command: DoctorCommand) -> Result<(), Failure> {
     let DoctorCommand::Server(args) = command;
     if context.output.format == Format::Csv {
@@ -84,6 +84,7 @@ pub async fn run(context: &Context, command: DoctorCommand) -> Result<(), Failur
     }
     match first.state {
         State::Healthy | State::Idle => Ok(()),
+        State::Blind => Err(Failure::silent(1)),
         State::Sick => Err(Failure::silent(SICK)),
     }
 }

@@ -6,6 +6,7 @@ use super::events::record;
 use super::jobs::stored;
 use super::release::decide_blocked;
 use super::results::refused;
+use super::status_moves::move_one;
 use super::transition::{may_end, may_end_with, may_retry, may_start, result_matches, same_run};
 use super::{Engine, EngineError, MANY, access};
 use crate::clock;
@@ -50,10 +51,9 @@ impl Command for StartJob {
             may_start(self.job_id, status)?;
             same_run(self.run_id, state.run_id)?;
             let now = clock::now_nanos_text();
-            {
-                let _span = update_span(self.job_id, JobStatus::Running).entered();
-                run_state::start(tx, self.job_id, &now, self.compute_node_id)?;
-            }
+            move_one(self.job_id, JobStatus::Running, || {
+                run_state::start(tx, self.job_id, &now, self.compute_node_id)
+            })?;
             effects.event(
                 row.workflow_id,
                 "job_started",
@@ -69,11 +69,6 @@ impl Command for StartJob {
         }
         Ok(rows::to_wire(row, job_links::of(tx, self.job_id)?)?)
     }
-}
-
-/// The span of whatever moves a job from one status to another.
-pub(super) fn update_span(job_id: i64, status: JobStatus) -> tracing::Span {
-    tracing::debug_span!("update_job_status", job_id, status = status.as_str())
 }
 
 /// One ending, as both ways of completing a job describe it.
@@ -118,10 +113,9 @@ impl Ending {
         let result_id =
             results::insert(tx, &self.result, key).map_err(|error| refused(error, &self.result))?;
         results::set_current(tx, row.workflow_id, self.job_id, result_id)?;
-        {
-            let _span = update_span(self.job_id, self.status).entered();
-            run_state::end(tx, self.job_id, self.status)?;
-        }
+        move_one(self.job_id, self.status, || {
+            run_state::end(tx, self.job_id, self.status)
+        })?;
         let severity = match self.status {
             JobStatus::Failed => Severity::Error,
             JobStatus::Canceled | JobStatus::Terminated => Severity::Warning,
@@ -322,10 +316,9 @@ impl Command for RetryJob {
             before.attempt_id,
             self.max_retries,
         )?;
-        {
-            let _span = update_span(self.job_id, JobStatus::Ready).entered();
-            run_state::retry(tx, self.job_id)?;
-        }
+        move_one(self.job_id, JobStatus::Ready, || {
+            run_state::retry(tx, self.job_id)
+        })?;
         let (old, new) = (before.attempt_id, before.attempt_id + 1);
         record(
             tx,

@@ -1,7 +1,7 @@
 //! Changing a job: what may change depends on where it stands (contract, behaviour 7.9).
 
-use super::job_runs::update_span;
 use super::jobs::{check_priority, check_requirements, link, stored};
+use super::status_moves::move_one;
 use super::{Engine, EngineError, labels};
 use crate::store::job_links::{self, Links};
 use crate::store::{Command, Effects, WriteTx, convert, jobs as rows, run_state};
@@ -62,8 +62,9 @@ impl Command for UpdateJob {
             link(tx, row.workflow_id, self.id, &links, &row.name)?;
         }
         if changed.contains(&"status") {
-            update_span(self.id, JobStatus::Disabled)
-                .in_scope(|| run_state::set_status(tx, self.id, JobStatus::Disabled))?;
+            move_one(self.id, JobStatus::Disabled, || {
+                run_state::set_status(tx, self.id, JobStatus::Disabled)
+            })?;
         }
         let row = stored(tx, self.id)?;
         Ok(rows::to_wire(row, job_links::of(tx, self.id)?)?)

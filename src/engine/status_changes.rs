@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::events::record_action;
-use super::job_runs::{state_of, update_span};
+use super::job_runs::state_of;
 use super::jobs::stored;
-use super::status_moves::move_set;
+use super::status_moves::{move_one, move_set};
 use super::transition::{may_manage_to, same_run};
 use super::{Caller, Engine, EngineError, access};
 use crate::store::{Command, Effects, WriteTx, convert, job_links, jobs as rows, run_state};
@@ -29,8 +29,9 @@ impl Command for ManageStatusChange {
         let current = convert::status(row.status)?;
         if current != self.status {
             same_run(self.run_id, state_of(tx, row.workflow_id)?.run_id)?;
-            update_span(self.job_id, self.status)
-                .in_scope(|| run_state::set_status(tx, self.job_id, self.status))?;
+            move_one(self.job_id, self.status, || {
+                run_state::set_status(tx, self.job_id, self.status)
+            })?;
             if current.is_complete() && self.status == JobStatus::Uninitialized {
                 move_set(row.workflow_id, JobStatus::Uninitialized, || {
                     run_state::reset_direct_dependents(tx, self.job_id)

@@ -34,9 +34,10 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
+use crate::clock::Tick;
 use crate::engine::error::StoreError;
 use crate::engine::{Engine, EngineError, Listed};
-use crate::telemetry::resource;
+use crate::telemetry::{phase, resource};
 use crate::wire::BASE_PATH;
 use crate::wire::page::MAX_LIMIT;
 
@@ -243,6 +244,7 @@ pub async fn bounded(
         // What is longer than its route takes is refused there, unread.
         body_length(&request).min(answers.0.all / 2)
     };
+    let asked = Tick::now();
     let Ok(turn) = answers.0.turn_to_make(rows, end).await else {
         let what = format!("lists of more than {MANY} rows (with limit={MANY} none waits)");
         return answers.refusal(what);
@@ -257,6 +259,9 @@ pub async fn bounded(
         refusal.headers_mut().insert(header::CONNECTION, close);
         return refusal;
     };
+    if turn.is_some() || guess > SMALL {
+        phase::part("answers.wait", asked.elapsed());
+    }
     let (parts, body) = next.run(request).await.into_parts();
     drop(turn);
     let exact = body.size_hint().exact();

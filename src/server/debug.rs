@@ -143,13 +143,3 @@ fn is_loopback(authority: &str) -> bool {
         .parse::<IpAddr>()
         .is_ok_and(|address| address.to_canonical().is_loopback())
 }
-
-/// What a page answers that needs what this server has not.
-fn no_telemetry() -> Response {
-    let refusal = "this server runs without telemetry\n";
-    (StatusCode::NOT_FOUND, refusal).into_response()
-}
-
-fn bad_request(message: &str) -> Response {
-    (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response()
-}

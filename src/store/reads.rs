@@ -59,7 +59,7 @@ impl Reads {
     ///
     /// [`StoreError::Stopping`] when the store is closed.
     pub async fn get(&self, id: &'static str) -> Result<ReadConn, StoreError> {
-        self.lend(id, None).await
+        self.lend(id, None, Tick::now()).await
     }
 
     /// Like [`Self::get`], for an operation that answers a list of any length.
@@ -68,8 +68,9 @@ impl Reads {
     ///
     /// [`StoreError::Stopping`] when the store is closed.
     pub async fn get_for_list(&self, id: &'static str) -> Result<ReadConn, StoreError> {
+        let asked = Tick::now();
         let list = self.permit(&self.inner.lists).await?;
-        self.lend(id, Some(list)).await
+        self.lend(id, Some(list), asked).await
     }
 
     async fn permit(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
@@ -82,8 +83,8 @@ impl Reads {
         &self,
         id: &'static str,
         list: Option<OwnedSemaphorePermit>,
+        asked: Tick,
     ) -> Result<ReadConn, StoreError> {
-        let asked = Tick::now();
         let permit = self.permit(&self.inner.permits).await?;
         request::read_wait(asked.elapsed());
         let conn = self

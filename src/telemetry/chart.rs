@@ -9,7 +9,7 @@ use super::recorder::history;
 use super::recorder::window::{Window, WindowError};
 use super::recorder::{self, Key, Kind, Part};
 use super::series::Series;
-use super::{TelemetryHandle, phase, timing};
+use super::{TelemetryHandle, functions, phase};
 
 /// Rows of a heat map for each doubling of the value.
 const PER_DOUBLING: f64 = 2.0;
@@ -174,9 +174,9 @@ impl TelemetryHandle {
         let nothing = Series::default();
         let series = lately.series.get(&key).unwrap_or(&nothing);
         let (unit, per) = unit(key);
-        let summary = series.summary(per);
+        let (summary, histogram) = (series.summary(per), series.histogram());
         let at = |percentile| {
-            let value = series.histogram().value_at_percentile(percentile) as f64 / per;
+            let value = histogram.value_at_percentile(percentile) as f64 / per;
             value.min(summary.max)
         };
         Ok(Curve {
@@ -194,7 +194,7 @@ impl TelemetryHandle {
     }
 
     fn function_curve(&self, wanted: &Wanted) -> Result<Curve, ChartError> {
-        let histograms = timing::histograms(&self.0.dispatch);
+        let histograms = functions::histograms(&self.0.dispatch);
         let Some(histogram) = histograms.get(wanted.name.as_str()) else {
             return Err(unknown(wanted));
         };

@@ -2,7 +2,8 @@
 //!
 //! All files of one dump have one time in their names. SIGUSR1 writes the report as a table,
 //! as JSON and as histograms (`torc-timings-<UTC time>.txt`, `.json`, `.hlog`) and the flight
-//! recorder (`torc-flight-<UTC time>.json`); a panic or a slow operation the latter alone.
+//! recorder (`torc-flight-<UTC time>.json`); a panic, a slow operation or a stalled worker
+//! thread the latter alone.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -171,7 +171,7 @@ fn place(kind: Kind) -> Option<usize> {
     match kind {
         Kind::Route => Some(ROUTES),
         Kind::Command => Some(COMMANDS),
-        Kind::Statement | Kind::Task => None,
+        Kind::Statement | Kind::Function | Kind::Task => None,
     }
 }
 

@@ -78,7 +78,8 @@ pub struct BatchCommand {
 /// Something else that took time.
 #[derive(Debug)]
 pub struct Note {
-    /// What it is: `task` for background work, `stall` for a thread that stood still.
+    /// What it is: `task` for background work, `stall` for a task that kept a worker
+    /// thread, `standstill` for the whole process.
     pub kind: &'static str,
     /// Its name.
     pub name: Box<str>,

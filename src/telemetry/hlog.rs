@@ -34,7 +34,7 @@ pub fn write(lately: &Lately) -> io::Result<Vec<u8>> {
     for (key, series) in series {
         let tag = tag(key);
         log.write_histogram(
-            series.histogram(),
+            &series.histogram(),
             Duration::ZERO,
             lately.span,
             Tag::new(&tag),
@@ -50,6 +50,7 @@ fn tag(key: &Key) -> String {
         Kind::Route => "route",
         Kind::Command => "command",
         Kind::Statement => "statement",
+        Kind::Function => "function",
         Kind::Task => "task",
     };
     let name = |c: char| {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tracing::Metadata;
-use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::{Layer, filter, fmt};
 
@@ -11,6 +11,7 @@ use super::TelemetryError;
 #[cfg(tokio_unstable)]
 use super::console;
 use super::outlet::Outlet;
+use super::phase;
 use super::still::Still;
 use crate::config::telemetry::TelemetryConfig;
 
@@ -110,7 +111,19 @@ fn misspelt_level(text: &str) -> Option<&'static str> {
     })
 }
 
-/// What the histograms are about.
+/// Spans that have a histogram: ours, but for those whose functions are recorded without.
+///
+/// They are on level debug. Without that hint whatever anybody traces, in each poll of a
+/// connection for example, is looked at before it is left out.
+pub(super) fn timed_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    let timed: fn(&Metadata<'_>) -> bool = |meta| {
+        let ours = meta.is_span() && meta.target().starts_with(OURS);
+        ours && !phase::FUNCTIONS.contains(&meta.name())
+    };
+    FilterFn::new(timed).with_max_level_hint(LevelFilter::DEBUG)
+}
+
+/// Spans of ours.
 pub(super) fn our_spans() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     filter_fn(|meta| meta.is_span() && meta.target().starts_with(OURS))
 }

@@ -4,18 +4,26 @@
 //! and how long its own work took, and of each batch how long BEGIN and COMMIT were. Those
 //! are kept twice: as *latency* each command of a batch counts the whole (that is how long
 //! its caller waited), as *cost* the batch's commands share it (that sums to the disk's
-//! time). Statements are timed under a stable id, wherever they run.
+//! time). Statements are timed under a stable id, wherever they run, and so are the few
+//! functions that run too often for a span each.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::recorder::{self, Kind, Part};
+use super::recorder::{self, Kind, Operation, Part};
 use super::request;
 use crate::clock::Tick;
 
 static BATCHES: OnceLock<fn(&BatchTrace)> = OnceLock::new();
 static TASKS: OnceLock<fn(&'static str, Duration)> = OnceLock::new();
+
+/// What moves a job, or a set of jobs, to another status.
+pub const UPDATE_JOB_STATUS: &str = "update_job_status";
+
+/// Functions that are recorded here. They run several times for each job, inside of a
+/// command, and the histogram of a span would cost as much as what they do.
+pub const FUNCTIONS: [&str; 1] = [UPDATE_JOB_STATUS];
 
 /// Under which the sizes of batches are kept (numbers, not times).
 pub const BATCH_SIZE: &str = "batch_size";
@@ -137,36 +145,52 @@ pub fn on_task(listener: fn(&'static str, Duration)) {
     let _ = TASKS.set(listener);
 }
 
-/// Records one command, when it is answered.
-pub fn command(trace: &CommandTrace) {
-    let Phases {
-        queue_wait,
-        begin,
-        batch_wait,
-        execute,
-        commit,
-        whole,
-    } = trace.phases;
-    let size = u32::try_from(trace.batch_size).unwrap_or(u32::MAX).max(1);
-    recorder::record(Kind::Command, trace.name, |operation| {
-        for (part, elapsed) in [
-            (Part::Whole, whole),
-            (Part::QueueWait, queue_wait),
-            (Part::BeginLatency, begin),
-            (Part::BeginCost, begin / size),
-            (Part::BatchWait, batch_wait),
-            (Part::Execute, execute),
-        ] {
-            operation.part(part).add_duration(elapsed, 1);
+/// Records the commands of a batch, when they are about to be answered.
+pub fn commands<'t>(traces: impl Iterator<Item = &'t CommandTrace>) {
+    if !recorder::is_on() {
+        return;
+    }
+    let mut traces: Vec<&CommandTrace> = traces.collect();
+    traces.sort_unstable_by_key(|trace| trace.name.as_ptr());
+    for alike in traces.chunk_by(|one, next| shared(one) == shared(next)) {
+        recorder::record(Kind::Command, alike[0].name, |operation| {
+            commands_alike(operation, alike);
+        });
+    }
+}
+
+/// What the commands of one operation have in common that were in one batch.
+fn shared(trace: &CommandTrace) -> (*const u8, Duration, Duration, usize) {
+    let Phases { begin, commit, .. } = trace.phases;
+    (trace.name.as_ptr(), begin, commit, trace.batch_size)
+}
+
+fn commands_alike(operation: &mut Operation, alike: &[&CommandTrace]) {
+    let mut each = |part, of: fn(&Phases) -> Duration| {
+        let series = operation.part(part);
+        for trace in alike {
+            series.add_duration(of(&trace.phases), 1);
         }
-        // A refusal that nobody shared a batch with has none, and says nothing of the disk.
-        if !commit.is_zero() {
-            let share = commit / size;
-            operation.part(Part::CommitLatency).add_duration(commit, 1);
-            operation.part(Part::CommitCost).add_duration(share, 1);
-        }
-        operation.counts.failed += u64::from(!trace.committed && !trace.refused);
-    });
+    };
+    each(Part::Whole, |phases| phases.whole);
+    each(Part::QueueWait, |phases| phases.queue_wait);
+    each(Part::BatchWait, |phases| phases.batch_wait);
+    each(Part::Execute, |phases| phases.execute);
+    let Phases { begin, commit, .. } = alike[0].phases;
+    let size = u32::try_from(alike[0].batch_size)
+        .unwrap_or(u32::MAX)
+        .max(1);
+    let times = alike.len() as u64;
+    let mut add = |part, elapsed| operation.part(part).add_duration(elapsed, times);
+    add(Part::BeginLatency, begin);
+    add(Part::BeginCost, begin / size);
+    // A refusal that nobody shared a batch with has none, and says nothing of the disk.
+    if !commit.is_zero() {
+        add(Part::CommitLatency, commit);
+        add(Part::CommitCost, commit / size);
+    }
+    let failed = alike.iter().filter(|one| !one.committed && !one.refused);
+    operation.counts.failed += failed.count() as u64;
 }
 
 /// Records one committed batch.
@@ -225,6 +249,14 @@ pub fn scanned(id: &'static str, rows: u64) {
     }
 }
 
+/// Records a run of a function that has no histogram by its span, see [`FUNCTIONS`].
+pub fn function(name: &'static str, elapsed: Duration) {
+    debug_assert!(FUNCTIONS.contains(&name), "{name} is recorded twice");
+    recorder::record(Kind::Function, name, |operation| {
+        operation.part(Part::Whole).add_duration(elapsed, 1);
+    });
+}
+
 /// Records a part of what requests do under a name of its own. It is in the histograms
 /// alone: a trace shows the requests.
 pub fn part(name: &'static str, elapsed: Duration) {
@@ -278,15 +310,9 @@ mod tests {
             whole: Duration::from_micros(4_050),
         };
         assert_eq!(phases.unaccounted(), Duration::from_micros(12));
-        for name in [
-            "phase_test_a",
-            "phase_test_a",
-            "phase_test_b",
-            "phase_test_a",
-        ] {
-            command(&trace(name, 4, phases));
-        }
         let (a, b) = ("phase_test_a", "phase_test_b");
+        let batch = [a, a, b, a].map(|name| trace(name, 4, phases));
+        commands(batch.iter());
         assert_eq!(total(a, Part::CommitLatency), 12_000_000);
         assert_eq!(
             total(a, Part::CommitCost) + total(b, Part::CommitCost),

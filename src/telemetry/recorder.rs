@@ -1,8 +1,9 @@
 //! The recorder: every operation's histograms, without spans, always on.
 //!
 //! *Routes* are HTTP requests by method and path, *commands* what the writer carries out,
-//! *statements* SQL under a stable id, *tasks* what runs in the background. Each has a
-//! [`Series`] per [`Part`] of its time. Here they are kept and named; `phase` and `request`
+//! *statements* SQL under a stable id, *functions* those of ours that run too often for a
+//! span, *tasks* what runs in the background. Each has a [`Series`] per [`Part`] of its
+//! time. Here they are kept and named; `phase` and `request`
 //! record, [`history`] tells what came in the last seconds, minutes, or since a mark.
 //!
 //! The state is process-global: call sites stay plain function calls. Each operation has a
@@ -31,6 +32,8 @@ pub enum Kind {
     Command,
     /// One SQL statement.
     Statement,
+    /// A function that is recorded without a span.
+    Function,
     /// What runs in the background.
     Task,
 }
@@ -128,12 +131,12 @@ impl Operation {
     }
 }
 
-static BOOK: LazyLock<[Named<Mutex<Operation>>; 4]> = LazyLock::new(Default::default);
+static BOOK: LazyLock<[Named<Mutex<Operation>>; KINDS.len()]> = LazyLock::new(Default::default);
 static OFF: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// What this thread has recorded before.
-    static KNOWN: RefCell<[Known<Mutex<Operation>>; 4]> = RefCell::default();
+    static KNOWN: RefCell<[Known<Mutex<Operation>>; KINDS.len()]> = RefCell::default();
 }
 
 /// Records nothing from now on (`--timing off`): what that costs can be measured.
@@ -156,7 +159,13 @@ pub fn record(kind: Kind, name: &'static str, record: impl FnOnce(&mut Operation
 }
 
 /// Every kind.
-const KINDS: [Kind; 4] = [Kind::Route, Kind::Command, Kind::Statement, Kind::Task];
+const KINDS: [Kind; 5] = [
+    Kind::Route,
+    Kind::Command,
+    Kind::Statement,
+    Kind::Function,
+    Kind::Task,
+];
 
 /// Visits each operation of a kind. Recording it waits meanwhile, so `see` copies what it
 /// needs and works on that later.

@@ -169,7 +169,7 @@ impl Found<'_> {
         };
         let summary = series.summary(MICROS);
         if self.buckets {
-            summary.with_buckets(series.histogram(), MICROS)
+            summary.with_buckets(&series.histogram(), MICROS)
         } else {
             summary
         }

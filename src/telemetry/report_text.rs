@@ -222,6 +222,9 @@ fn table(
         ] {
             write!(f, " {:>9}", time(value))?;
         }
+        if summary.over > 0 {
+            write!(f, "  ({} over 1 h)", summary.over)?;
+        }
         writeln!(f)?;
     }
     writeln!(f)

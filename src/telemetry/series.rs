@@ -1,42 +1,32 @@
 //! One histogram of times with what it cannot hold exactly: sum, maximum, what was too long.
 
+mod buckets;
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use buckets::Buckets;
+
 /// Longer durations count as this one, and are told apart in [`Summary::over`].
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Nanoseconds, or plain numbers, with a relative error of one percent at most.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Series {
-    histogram: Histogram<u64>,
+    buckets: Buckets,
+    count: u64,
     sum: u128,
     max: u64,
     over: u64,
 }
 
-impl Default for Series {
-    fn default() -> Self {
-        // Two digits; grows with what it sees, so a fast operation stays at a few KiB.
-        let mut histogram = Histogram::new_with_bounds(1, 1 << 16, 2)
-            .unwrap_or_else(|error| unreachable!("these bounds are valid: {error}"));
-        histogram.auto(true);
-        Self {
-            histogram,
-            sum: 0,
-            max: 0,
-            over: 0,
-        }
-    }
-}
-
 impl Series {
     /// Adds a number `times` times.
     pub fn add(&mut self, value: u64, times: u64) {
-        // Cannot fail: the histogram grows by itself, and no value is near 2^63.
-        let _ = self.histogram.record_n(value, times);
+        self.buckets.add(value, times);
+        self.count += times;
         self.sum += u128::from(value) * u128::from(times);
         self.max = self.max.max(value);
     }
@@ -51,7 +41,7 @@ impl Series {
 
     /// How many values there are.
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.count
     }
 
     /// Their sum.
@@ -61,19 +51,17 @@ impl Series {
 
     /// The values of its buckets, each with its count; ascending.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.histogram
-            .iter_recorded()
-            .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+        self.buckets.iter()
     }
 
-    /// The histogram itself.
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
+    /// All of it as a histogram.
+    pub fn histogram(&self) -> Histogram<u64> {
+        self.buckets.histogram()
     }
 
     /// Bytes that it holds in memory, roughly.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.histogram.distinct_values() * size_of::<u64>()
+        size_of::<Self>() + self.buckets.bytes()
     }
 
     /// All that it has, in the bytes that this takes: what [`Series::since`] counts from.
@@ -107,8 +95,9 @@ impl Series {
     /// Adds what came in some interval.
     pub fn add_delta(&mut self, delta: &Delta) {
         for (value, count) in &*delta.buckets {
-            let _ = self.histogram.record_n(*value, *count);
+            self.buckets.add(*value, *count);
         }
+        self.count += delta.count;
         self.sum += delta.sum;
         self.max = self.max.max(delta.max);
         self.over += delta.over;
@@ -116,7 +105,7 @@ impl Series {
 
     /// The figures, each divided by `unit` (1,000 turns nanoseconds into µs).
     pub fn summary(&self, unit: f64) -> Summary {
-        let mut summary = Summary::of(&self.histogram, self.sum as f64, self.max, unit);
+        let mut summary = Summary::of(&self.histogram(), self.sum as f64, self.max, unit);
         summary.over = self.over;
         summary
     }
@@ -269,7 +258,7 @@ mod tests {
             series.add(value as u64, 3);
             value *= 1.0003;
         }
-        let summary = series.summary(1e3).with_buckets(series.histogram(), 1e3);
+        let summary = series.summary(1e3).with_buckets(&series.histogram(), 1e3);
         let buckets = summary.buckets.unwrap();
         // An hour in nanoseconds is less than 2^42; the first 256 have a bucket each.
         assert!(buckets.len() <= 256 + 34 * 128, "{}", buckets.len());

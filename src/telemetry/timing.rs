@@ -21,14 +21,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_timing::{Builder, TimingLayer, group};
 
-use super::report::SpanReport;
-use super::series::Summary;
-
 /// Longer spans count as this long (they saturate, they don't vanish): ten minutes.
 const LONGEST_NS: u64 = 600_000_000_000;
-
-/// Nanoseconds to a microsecond, the unit of every report.
-const MICROS: f64 = 1e3;
 
 /// Layers side by side. The crate's takes a lock of the whole layer for writing, twice for
 /// each span, so threads that share one wait for each other.
@@ -97,25 +91,6 @@ pub fn gather(dispatch: &Dispatch) {
     }
 }
 
-/// The figures of each span name, the largest total first, with the buckets of their
-/// histograms if they are wanted. Blocks for milliseconds.
-pub fn report(dispatch: &Dispatch, buckets: bool) -> Vec<SpanReport> {
-    let mut spans: Vec<SpanReport> = histograms(dispatch)
-        .into_iter()
-        .filter(|(_, histogram)| !histogram.is_empty())
-        .map(|(name, histogram)| SpanReport {
-            span: name.to_owned(),
-            wall: if buckets {
-                summary(&histogram).with_buckets(&histogram, MICROS)
-            } else {
-                summary(&histogram)
-            },
-        })
-        .collect();
-    spans.sort_by(|a, b| b.wall.total.total_cmp(&a.wall.total));
-    spans
-}
-
 /// The histogram of each span name, in nanoseconds. Blocks for milliseconds.
 pub fn histograms(dispatch: &Dispatch) -> HashMap<&'static str, Histogram<u64>> {
     let mut all: HashMap<&str, Histogram<u64>> = HashMap::new();
@@ -142,11 +117,6 @@ pub fn histograms(dispatch: &Dispatch) -> HashMap<&'static str, Histogram<u64>> 
         });
     }
     all
-}
-
-fn summary(histogram: &Histogram<u64>) -> Summary {
-    let sum = histogram.mean() * histogram.len() as f64;
-    Summary::of(histogram, sum, histogram.max(), MICROS)
 }
 
 #[cfg(test)]
@@ -179,14 +149,13 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(2));
                     debug_span!("inner").in_scope(|| tracing::info!("an event"));
                 });
-                assert!(!report(&dispatch, false).is_empty());
+                assert!(!histograms(&dispatch).is_empty());
                 gather(&dispatch);
             }
         });
-        let spans = report(&dispatch, false);
-        let names: Vec<_> = spans.iter().map(|s| (&*s.span, s.wall.count)).collect();
-        assert_eq!(names, [("outer", 3), ("inner", 3)]);
-        assert!(spans[0].wall.p50 >= 2_000.0);
+        let spans = histograms(&dispatch);
+        assert_eq!((spans["outer"].len(), spans["inner"].len()), (3, 3));
+        assert!(spans["outer"].value_at_quantile(0.5) >= 2_000_000);
     }
 
     /// Threads that make spans at one time have layers of their own.
@@ -236,12 +205,12 @@ mod tests {
                 });
             }
             for _ in 0..50 {
-                report(&dispatch, false);
+                histograms(&dispatch);
             }
         });
         tracing::dispatcher::with_default(&dispatch, || {
             runtime.block_on(async {}.instrument(debug_span!("watched")));
         });
-        assert_eq!(report(&dispatch, false)[0].wall.count, 2_001);
+        assert_eq!(histograms(&dispatch)["watched"].len(), 2_001);
     }
 }

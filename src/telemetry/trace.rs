@@ -2,8 +2,9 @@
 //!
 //! Requests are async events, since many run at one time: each has an id, and its commands
 //! and their phases lie below it. The writer is a thread whose batches hold their BEGIN, each
-//! command's work and the COMMIT. Background work has a track for each of its names. Times
-//! are in microseconds from the server's start.
+//! command's work and the COMMIT. Background work has a track for each of its names, unless
+//! two of one name ran at one time: a track has no room for that, so they are async events.
+//! Times are in microseconds from the server's start.
 //!
 //! What was measured is drawn end to end. A command's wait for the others of its batch is
 //! drawn as one piece before its own work, though a part of it comes after.
@@ -83,12 +84,20 @@ fn write_within(flight: &Flight, started: Tick, about: &Value, longest: usize) -
     writer.end(about)
 }
 
-/// The names of background work, each with a track of its own.
+/// The names of background work that ran one at a time, each with a track of its own.
 fn tasks(flight: &Flight) -> Vec<Box<str>> {
     let of_tasks = flight.notes().filter(|note| note.kind == "task");
-    let mut names: Vec<_> = of_tasks.map(|note| note.name).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut runs: Vec<_> = of_tasks
+        .map(|note| (note.name, note.started, note.started + note.elapsed))
+        .collect();
+    runs.sort_unstable();
+    let mut names = Vec::new();
+    for of_name in runs.chunk_by(|one, next| one.0 == next.0) {
+        let mut pairs = of_name.windows(2);
+        if pairs.all(|pair| pair[0].2 <= pair[1].1) {
+            names.push(of_name[0].0.clone());
+        }
+    }
     names
 }
 
@@ -336,5 +345,30 @@ mod tests {
         assert_eq!(of("b"), of("e"));
         assert_eq!(of("b") + left_out, 1_000);
         assert!(events.iter().any(|one| one["name"] == "n999"));
+    }
+
+    /// What ran one at a time has a track, what overlapped is a pair of events for each.
+    #[test]
+    fn background_work_that_overlaps_is_not_on_one_track() {
+        let started = Tick::now();
+        let flight = Flight::of(|piece| {
+            for n in 0..3 {
+                let begun = started + Duration::from_millis(10 * n);
+                piece.add_note("task", "alone", begun, Duration::from_millis(10));
+                piece.add_note("task", "crowd", begun, Duration::from_millis(15));
+            }
+        });
+        let trace = write(&flight, started, &json!({"version": "1"}));
+        let trace: Value = serde_json::from_slice(&trace).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let of = |name: &str, ph: &str| {
+            let of_name = events.iter().filter(|one| one["name"] == name);
+            of_name.filter(|one| one["ph"] == ph).count()
+        };
+        assert_eq!((of("alone", "X"), of("alone", "b")), (3, 0));
+        assert_eq!(
+            (of("crowd", "X"), of("crowd", "b"), of("crowd", "e")),
+            (0, 3, 3)
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! Joins what hears of finished requests, batches and background work: the flight recorder,
-//! the exemplars, the slow-operation log and those who follow. Dumps the flight recorder on
-//! its own when a thread panics or an operation takes far too long.
+//! Joins what hears of finished requests, batches, background work and stalled threads: the
+//! flight recorder, the exemplars, the slow-operation log and those who follow. Dumps the
+//! flight recorder on its own when a thread panics, an operation takes far too long or a
+//! task keeps a worker thread.
 
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::phase::{self, BatchTrace};
 use super::request::{self, Finished};
+use super::runtime::watchdog::{self, Seen};
 use super::{TelemetryHandle, exemplars, flight, follow, slow};
 use crate::clock::Tick;
 
@@ -21,6 +23,7 @@ const LAST: Duration = Duration::from_secs(5);
 static HANDLE: OnceLock<TelemetryHandle> = OnceLock::new();
 static PANICS: Reason = Reason::new("a panic");
 static SLOW: Reason = Reason::new("a slow operation");
+static STALLED: Reason = Reason::new("a stalled worker thread");
 static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Why dumps are written, and when the last one was.
@@ -37,6 +40,7 @@ pub fn install(handle: &TelemetryHandle) {
     request::on_finish(finished);
     phase::on_batch(batch);
     phase::on_task(task);
+    watchdog::on_stall(stalled);
     let others = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         others(info);
@@ -65,6 +69,24 @@ fn batch(trace: &BatchTrace<'_>) {
 fn task(name: &'static str, elapsed: Duration) {
     let now = Tick::now();
     flight::note("task", name, now.before(elapsed), elapsed);
+}
+
+/// The dump shows a stall as far as it has come, and what led to it.
+fn stalled(seen: &Seen<'_>) {
+    match seen {
+        Seen::Begun(stall) => {
+            let name = format!("{}, so far", stall.who());
+            flight::note("stall", &name, stall.since, stall.since.elapsed());
+            STALLED.dump();
+        }
+        Seen::Ended(stall) => {
+            let took = stall.took.unwrap_or_default();
+            flight::note("stall", &stall.who(), stall.since, took);
+        }
+        Seen::Standstill(since, elapsed) => {
+            flight::note("standstill", "the whole process", *since, *elapsed);
+        }
+    }
 }
 
 impl Reason {

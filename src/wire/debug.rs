@@ -19,7 +19,7 @@ pub struct Timings {
     pub window: String,
     /// Seconds that the window covers.
     pub window_s: f64,
-    /// Whether functions are measured.
+    /// Whether anything is recorded (`--timing`).
     pub timing: bool,
     /// Instrumented functions, always since the start.
     pub spans: Vec<SpanTimes>,
@@ -31,6 +31,14 @@ pub struct Timings {
     /// Which server, on which machine; only in dumps.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub about: Map<String, Value>,
+}
+
+impl Timings {
+    /// Whether nothing is recorded, and so nothing can be told.
+    pub fn is_blind(&self) -> bool {
+        let phases = &self.phases;
+        !self.timing && phases.routes.is_empty() && phases.operations.is_empty()
+    }
 }
 
 /// Requests that were to be exported as traces, since the start.

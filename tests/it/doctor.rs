@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::process::Answer;
+use crate::support::process::{Answer, ServerProcess};
 use crate::support::server::TestServer;
 use crate::support::user::{User, wait_until};
 
@@ -90,6 +90,47 @@ async fn a_server_without_telemetry_is_told() {
     assert!(answer.err.contains("runs without telemetry"), "{answer:?}");
     assert!(answer.err.contains("hint:"), "{answer:?}");
     server.stop().await;
+}
+
+/// A server that records nothing says so, and so do the tools that read it.
+#[test]
+fn a_server_that_records_nothing_is_not_called_healthy() {
+    let directory = tempfile::tempdir().unwrap();
+    let blind = [
+        "-d",
+        "x.db",
+        "--timing",
+        "off",
+        "--slow",
+        "create_job=1ms",
+        "--otlp",
+        "http://127.0.0.1:9",
+    ];
+    let server = ServerProcess::start(directory.path(), &blind);
+    for effect in [
+        "no traces are exported (--otlp)",
+        "no request is known to be slow",
+    ] {
+        let said = server.wait_for_log(effect);
+        assert!(said.contains("--timing off records nothing"), "{said}");
+    }
+    let url = format!("http://127.0.0.1:{}", server.port());
+    let user = User::alone();
+    let answer = doctor(&user, &["--url", &url]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(
+        answer
+            .out
+            .starts_with("nothing is recorded: the server runs with --timing off"),
+        "{answer:?}"
+    );
+    let answer = doctor(&user, &["--url", &url, "--json"]);
+    let diagnosis: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(diagnosis["state"], "blind");
+    let timings = user.good(&["timings", "--url", &url]);
+    assert!(timings.contains("Nothing is recorded"), "{timings}");
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
 }
 
 /// Each look is one line of JSON, also while the server is away, and it goes on by itself.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::flight::{check_trace, create_jobs, page};
-use crate::support::process::{HANG, ServerProcess};
+use crate::support::process::{HANG, ServerProcess, torc_server};
 use crate::telemetry::start;
 
 /// The names of dumps of one kind, without the directory.
@@ -155,4 +155,49 @@ fn a_panic_is_dumped_once() {
         ended.stderr
     );
     assert_eq!(dumps(ended.dir.path(), "torc-").len(), 1);
+}
+
+/// A task that keeps its worker thread: what led to it is dumped while it goes on, and the
+/// whole of it is known when it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_worker_thread_is_dumped() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = torc_server();
+    command
+        .current_dir(directory.path())
+        .env("TORC_FAULT", "block-worker:1s")
+        .args(["run", "--port", "0", "--no-console", "-d", "x.db"])
+        .args(["--stall-threshold", "200ms"]);
+    let server = ServerProcess::spawn(command);
+    let (status, _) = page(&server, "fault/block-worker").await;
+    assert_eq!(status, 200);
+    let said = server.wait_for_log("flight recorder dumped after a stalled worker thread");
+    assert!(said.contains("torc-flight-"), "{said}");
+    let dump = wait_for_dump(directory.path());
+    check_trace(&dump);
+    let about = &dump["otherData"]["about"];
+    assert_eq!(about["dumped_after"], "a stalled worker thread");
+    let (so_far, took) = stall(&dump, "GET /debug/fault/block-worker, so far");
+    assert!(so_far && took >= 200e3, "{took} us");
+    server.wait_for_log("free again");
+    let trace: Value = serde_json::from_str(&page(&server, "trace/recent").await.1).unwrap();
+    check_trace(&trace);
+    let (whole, took) = stall(&trace, "GET /debug/fault/block-worker");
+    assert!(whole && took >= 1e6, "{took} us");
+}
+
+/// Whether a trace has a stall with such an end of its name, and its microseconds.
+fn stall(trace: &Value, end: &str) -> (bool, f64) {
+    let events = trace["traceEvents"].as_array().unwrap();
+    let at = |ph: &str| {
+        let mut found = events.iter().filter(|event| {
+            let name = event["name"].as_str().unwrap();
+            event["ph"] == ph && event["cat"] == "stall" && name.ends_with(end)
+        });
+        found.next().and_then(|event| event["ts"].as_f64())
+    };
+    match (at("b"), at("e")) {
+        (Some(from), Some(to)) => (true, to - from),
+        _ => (false, 0.0),
+    }
 }

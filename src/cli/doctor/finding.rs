@@ -115,6 +115,8 @@ pub enum State {
     Healthy,
     /// There is too little to judge by.
     Idle,
+    /// It records nothing, so there is nothing to judge by.
+    Blind,
     /// Something is wrong.
     Sick,
 }

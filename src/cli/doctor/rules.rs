@@ -23,6 +23,9 @@ pub const MOST: f64 = 0.5;
 /// command but a very large one, and nobody else can write meanwhile.
 pub const HELD_NOW_US: f64 = 2e6;
 
+const BLIND: &str = "nothing is recorded: the server runs with --timing off, so there is nothing \
+     to judge by; start it without that flag";
+
 type Rule = fn(&Pages, &Figures) -> Option<Finding>;
 
 /// Causes with a name of their own.
@@ -65,6 +68,7 @@ pub fn diagnose(pages: &Pages) -> Diagnosis {
     });
     let (state, verdict) = match findings.first() {
         Some(first) => (State::Sick, first.verdict.clone()),
+        None if pages.timings.is_blind() => (State::Blind, BLIND.to_owned()),
         None if !figures.are_enough() => (State::Idle, idle(&figures)),
         None => (State::Healthy, healthy(&figures)),
     };

@@ -11,10 +11,10 @@ const WIDTH: usize = 96;
 pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
     let mut text = String::new();
     if diagnosis.state != State::Sick {
-        let color = if diagnosis.state == State::Healthy {
-            "32"
-        } else {
-            "36"
+        let color = match diagnosis.state {
+            State::Healthy => "32",
+            State::Blind => "33",
+            State::Idle | State::Sick => "36",
         };
         text.push_str(&wrapped(&diagnosis.verdict, "", color, colors));
     }
@@ -24,7 +24,7 @@ pub fn text(diagnosis: &Diagnosis, colors: bool) -> String {
         }
         write_finding(&mut text, finding, colors);
     }
-    if diagnosis.state != State::Idle {
+    if !matches!(diagnosis.state, State::Idle | State::Blind) {
         let window = time(diagnosis.window_s * 1e6);
         let _ = writeln!(text, "\nThe last {window}");
         write_table(&mut text, &diagnosis.evidence);

@@ -28,8 +28,13 @@ pub fn heading(report: &Timings, columns: Option<usize>) -> String {
             None => format!("of the last {window}"),
         },
     };
+    let blind = if report.is_blind() {
+        "Nothing is recorded: the server runs with --timing off\n"
+    } else {
+        ""
+    };
     format!(
-        "Timings {window}: {}; up {}\n{}\n",
+        "Timings {window}: {}; up {}\n{blind}{}\n",
         seconds(report.window_s),
         seconds(report.uptime_s),
         wrapped(&writer(&report.phases.writer), columns)

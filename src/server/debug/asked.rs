@@ -1,10 +1,15 @@
 //! What the queries of debug pages have in common, refusals in words, and work that may
 //! take a while.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::telemetry::task;
+use super::Telemetry;
+use crate::telemetry::{TelemetryHandle, task};
 
 /// Seconds after which one who was refused for now may ask again.
 const LATER: u16 = 5;
@@ -31,6 +36,13 @@ impl Refusal {
         Self::new(StatusCode::TOO_MANY_REQUESTS, text)
     }
 
+    /// The page cannot be made; the log says why.
+    pub fn failed(name: &str, error: impl Display) -> Self {
+        tracing::error!("{name} failed: {error}");
+        let text = "this page failed; see the log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { status, text }
@@ -48,6 +60,11 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// The telemetry that a page reads, if this server has it.
+pub fn present(telemetry: Telemetry) -> Result<TelemetryHandle, Refusal> {
+    telemetry.ok_or_else(|| Refusal::absent("this server runs without telemetry"))
+}
+
 /// Whether text is wanted, and not JSON.
 pub fn text(format: Option<&str>) -> Result<bool, Refusal> {
     match format {
@@ -62,14 +79,28 @@ pub fn text(format: Option<&str>) -> Result<bool, Refusal> {
 
 /// How many entries are wanted, from 1 to `most`.
 pub fn limit(limit: Option<&str>, usual: usize, most: usize) -> Result<usize, Refusal> {
-    let Some(text) = limit else {
+    number("limit", limit, usual, 1..=most)
+}
+
+/// A whole number within bounds.
+pub fn number<N>(
+    name: &str,
+    asked: Option<&str>,
+    usual: N,
+    bounds: RangeInclusive<N>,
+) -> Result<N, Refusal>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let Some(text) = asked else {
         return Ok(usual);
     };
-    let number = text.parse().ok();
-    let fits = |number: &usize| (1..=most).contains(number);
-    number.filter(fits).ok_or_else(|| {
-        let refusal = format!("limit '{text}' is not a whole number from 1 to {most}");
-        Refusal::bad(refusal)
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| {
+        let (least, most) = (bounds.start(), bounds.end());
+        Refusal::bad(format!(
+            "{name} '{text}' is not a whole number from {least} to {most}"
+        ))
     })
 }
 
@@ -85,11 +116,6 @@ pub async fn blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    task::spawn_blocking(name, work).await.map_err(|error| {
-        tracing::error!("{name} failed: {error}");
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "this page failed; see the log",
-        )
-    })
+    let done = task::spawn_blocking(name, work).await;
+    done.map_err(|error| Refusal::failed(name, error))
 }

@@ -7,8 +7,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::{Refusal, names, text};
-use super::{Telemetry, no_telemetry};
+use super::Telemetry;
+use super::asked::{Refusal, names, present, text};
 use crate::telemetry::exemplars::{self, Exemplar};
 use crate::telemetry::recorder::Kind;
 use crate::telemetry::told::{RequestTold, duration_text};
@@ -26,14 +26,11 @@ struct Asked {
 }
 
 /// The fastest bucket first; `?route=GET /jobs/{id}` or `?operation=complete_job`.
-async fn page(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
-    if telemetry.is_none() {
-        return no_telemetry();
-    }
-    answer(asked).into_response()
-}
-
-fn answer(asked: Asked) -> Result<Response, Refusal> {
+async fn page(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    present(telemetry)?;
     let as_text = text(asked.format.as_deref())?;
     let (kind, word, name) = match (asked.route, asked.operation) {
         (Some(route), None) => (Kind::Route, "route", route),

@@ -1,9 +1,8 @@
 //! In which form a debug page answers: `?format=` decides, else the Accept header.
 
 use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
 
-use super::bad_request;
+use super::asked::Refusal;
 
 /// A form of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +15,6 @@ pub enum Format {
     Text,
 }
 
-/// A form that there is not, as it was named.
-pub struct UnknownFormat(String);
-
-impl IntoResponse for UnknownFormat {
-    fn into_response(self) -> Response {
-        bad_request(&format!(
-            "unknown format '{}'; it is html, json or text",
-            self.0
-        ))
-    }
-}
-
 /// The form that is wanted; `usual` for whoever takes anything, as curl does.
 ///
 /// # Errors
@@ -37,12 +24,15 @@ pub fn asked_format(
     named: Option<&str>,
     headers: &HeaderMap,
     usual: Format,
-) -> Result<Format, UnknownFormat> {
+) -> Result<Format, Refusal> {
     match named {
         Some("html") => Ok(Format::Html),
         Some("json") => Ok(Format::Json),
         Some("text") => Ok(Format::Text),
-        Some(other) => Err(UnknownFormat(other.to_owned())),
+        Some(other) => {
+            let refusal = format!("unknown format '{other}'; it is html, json or text");
+            Err(Refusal::bad(refusal))
+        }
         None => Ok(accepted(headers).unwrap_or(usual)),
     }
 }

@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::asked::Refusal;
 use super::format::{Format, asked_format};
 use super::{Telemetry, web};
 use crate::telemetry::overview::Overview;
@@ -145,11 +146,8 @@ async fn index(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-) -> Response {
-    let format = match asked_format(asked.format.as_deref(), &headers, Format::Text) {
-        Ok(format) => format,
-        Err(refusal) => return refusal.into_response(),
-    };
+) -> Result<Response, Refusal> {
+    let format = asked_format(asked.format.as_deref(), &headers, Format::Text)?;
     let now = match telemetry {
         Some(telemetry) => task::spawn_blocking("debug-overview", move || telemetry.overview())
             .await
@@ -157,11 +155,11 @@ async fn index(
             .ok(),
         None => None,
     };
-    match format {
+    Ok(match format {
         Format::Html => web::index(&rows(&headers), now.as_ref()),
         Format::Json => Json(Index { now, pages: PAGES }).into_response(),
         Format::Text => text(now.as_ref(), &address(&headers)).into_response(),
-    }
+    })
 }
 
 /// Where the caller found us; `only_from_here` has seen that it names this machine.

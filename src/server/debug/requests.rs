@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::asked::{Refusal, blocking, limit, names, text};
-use super::{Telemetry, no_telemetry};
+use super::Telemetry;
+use super::asked::{Refusal, blocking, limit, names, present, text};
 use crate::shutdown::Shutdown;
 use crate::telemetry::flight::Found;
 use crate::telemetry::request::Finished;
@@ -83,14 +83,8 @@ async fn page(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
     shutdown: Shutdown,
-) -> Response {
-    if telemetry.is_none() {
-        return no_telemetry();
-    }
-    answer(asked, shutdown).await.into_response()
-}
-
-async fn answer(asked: Asked, shutdown: Shutdown) -> Result<Response, Refusal> {
+) -> Result<Response, Refusal> {
+    present(telemetry)?;
     let as_text = text(asked.format.as_deref())?;
     let most = limit(asked.limit.as_deref(), USUAL, MOST)?;
     let from = match asked.slow.as_deref().map(slow::time) {
@@ -167,14 +161,8 @@ async fn one(
     State(telemetry): State<Telemetry>,
     Path(id): Path<String>,
     Query(asked): Query<Format>,
-) -> Response {
-    if telemetry.is_none() {
-        return no_telemetry();
-    }
-    one_in_full(&id, &asked).await.into_response()
-}
-
-async fn one_in_full(id: &str, asked: &Format) -> Result<Response, Refusal> {
+) -> Result<Response, Refusal> {
+    present(telemetry)?;
     let as_text = text(asked.format.as_deref())?;
     let id: u64 = id.parse().map_err(|_| {
         let refusal = format!("'{id}' is no request; /debug/requests lists their numbers");

@@ -9,8 +9,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::{Refusal, limit, names, text};
-use super::{Telemetry, no_telemetry};
+use super::Telemetry;
+use super::asked::{Refusal, limit, names, present, text};
 use crate::telemetry::slow::{self, REMEMBERED, SlowRequest, SlowTold};
 use crate::telemetry::told::{duration_text, micros};
 
@@ -27,14 +27,11 @@ struct Asked {
 }
 
 /// The newest first. `?operation=` is a route or a command, `?limit=` at most 200.
-async fn page(State(telemetry): State<Telemetry>, Query(asked): Query<Asked>) -> Response {
-    if telemetry.is_none() {
-        return no_telemetry();
-    }
-    answer(&asked).into_response()
-}
-
-fn answer(asked: &Asked) -> Result<Response, Refusal> {
+async fn page(
+    State(telemetry): State<Telemetry>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    present(telemetry)?;
     let as_text = text(asked.format.as_deref())?;
     let most = limit(asked.limit.as_deref(), REMEMBERED, REMEMBERED)?;
     let wanted = |slow: &SlowRequest| {

@@ -10,8 +10,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Refusal, present};
 use super::format::{Format, asked_format};
-use super::{Telemetry, no_telemetry, timings, web};
+use super::{Telemetry, timings, web};
 use crate::engine::Engine;
 use crate::engine::statements::{Explained, StatementTexts};
 use crate::server::error::ApiError;
@@ -75,24 +76,15 @@ async fn statements(
     telemetry: Telemetry,
     asked: Asked,
     headers: HeaderMap,
-) -> Response {
-    let format = match asked_format(asked.format.as_deref(), &headers, Format::Json) {
-        Ok(format) => format,
-        Err(refusal) => return refusal.into_response(),
-    };
+) -> Result<Response, Refusal> {
+    let format = asked_format(asked.format.as_deref(), &headers, Format::Json)?;
     if format == Format::Html {
-        return web::page("statements");
+        return Ok(web::page("statements"));
     }
-    let Some(telemetry) = telemetry else {
-        return no_telemetry();
-    };
-    let report = match timings::report(telemetry, asked.window).await {
-        Ok(report) => report,
-        Err(refusal) => return refusal,
-    };
+    let report = timings::report(present(telemetry)?, asked.window).await?;
     let mut texts = match engine.statement_texts().await {
         Ok(texts) => texts,
-        Err(error) => return ApiError::from(error).into_response(),
+        Err(error) => return Ok(ApiError::from(error).into_response()),
     };
     let statements = report.phases.statements.into_iter().map(|one| {
         let at = texts.iter().position(|texts| texts.id == one.statement);
@@ -125,10 +117,10 @@ async fn statements(
         window: report.window,
         window_s: report.window_s,
     };
-    match format {
+    Ok(match format {
         Format::Text => page.text().into_response(),
         _ => Json(page).into_response(),
-    }
+    })
 }
 
 impl Page {

@@ -8,12 +8,12 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::asked::blocking;
+use super::asked::{Refusal, blocking, present};
 use super::format::{Format, asked_format};
-use super::{Telemetry, bad_request, no_telemetry, web};
+use super::{Telemetry, web};
 use crate::telemetry::recorder::history;
 use crate::telemetry::recorder::window::RESET;
-use crate::telemetry::{Report, TelemetryHandle, task};
+use crate::telemetry::{Report, TelemetryHandle};
 
 /// The page, its reset and its marks.
 pub fn routes() -> Router<Telemetry> {
@@ -41,58 +41,48 @@ async fn timings(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Refusal> {
     let hlog = asked.format.as_deref() == Some("hlog");
     let named = asked.format.as_deref().filter(|_| !hlog);
-    let format = match asked_format(named, &headers, Format::Json) {
-        Ok(format) => format,
-        Err(_unknown) => {
-            let named = named.unwrap_or_default();
-            let refusal = format!("unknown format '{named}'; it is html, json, text or hlog");
-            return bad_request(&refusal);
-        }
-    };
+    let format = asked_format(named, &headers, Format::Json).map_err(|_unknown| {
+        let named = named.unwrap_or_default();
+        Refusal::bad(format!(
+            "unknown format '{named}'; it is html, json, text or hlog"
+        ))
+    })?;
     if format == Format::Html && !hlog {
-        return web::page("timings");
+        return Ok(web::page("timings"));
     }
-    let Some(telemetry) = telemetry else {
-        return no_telemetry();
-    };
+    let telemetry = present(telemetry)?;
     if hlog {
         return histograms(telemetry, asked.window).await;
     }
     let buckets = asked.buckets.unwrap_or_default();
-    let report = match made(telemetry, asked.window, buckets).await {
-        Ok(report) => report,
-        Err(refusal) => return refusal,
-    };
-    if format == Format::Text {
+    let report = made(telemetry, asked.window, buckets).await?;
+    Ok(if format == Format::Text {
         report.to_string().into_response()
     } else {
         Json(report).into_response()
-    }
+    })
 }
 
 /// An HdrHistogram interval log.
-async fn histograms(telemetry: TelemetryHandle, window: Option<String>) -> Response {
+async fn histograms(
+    telemetry: TelemetryHandle,
+    window: Option<String>,
+) -> Result<Response, Refusal> {
     let window = window.unwrap_or_else(|| "start".to_owned());
-    let made = blocking("timings-hlog", move || telemetry.histograms(&window)).await;
-    match made {
-        Ok(Ok(Ok(log))) => ([(header::CONTENT_TYPE, "text/plain")], log).into_response(),
-        Ok(Ok(Err(error))) => {
-            tracing::error!("the histograms cannot be written: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-        Ok(Err(error)) => bad_request(&error.to_string()),
-        Err(refusal) => refusal.into_response(),
-    }
+    let made = blocking("timings-hlog", move || telemetry.histograms(&window)).await?;
+    let made = made.map_err(|error| Refusal::bad(error.to_string()))?;
+    let log = made.map_err(|error| Refusal::failed("writing the histograms", error))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain")], log).into_response())
 }
 
 /// The report of a window.
 pub(super) async fn report(
     telemetry: TelemetryHandle,
     window: Option<String>,
-) -> Result<Report, Response> {
+) -> Result<Report, Refusal> {
     made(telemetry, window, false).await
 }
 
@@ -102,47 +92,35 @@ async fn made(
     telemetry: TelemetryHandle,
     window: Option<String>,
     buckets: bool,
-) -> Result<Report, Response> {
+) -> Result<Report, Refusal> {
     let window = window.unwrap_or_else(|| "start".to_owned());
-    let made = task::spawn_blocking("timings-report", move || {
+    let made = blocking("timings-report", move || {
         if buckets {
             telemetry.report_with_buckets(&window)
         } else {
             telemetry.report_window(&window)
         }
     });
-    match made.await {
-        Ok(made) => made.map_err(|error| bad_request(&error.to_string())),
-        Err(error) => {
-            tracing::error!("the timings report failed: {error}");
-            Err(StatusCode::INTERNAL_SERVER_ERROR.into_response())
-        }
-    }
+    let made = made.await?;
+    made.map_err(|error| Refusal::bad(error.to_string()))
 }
 
 /// From now on `?window=reset` counts from here.
-async fn reset() -> Response {
+async fn reset() -> Result<StatusCode, Refusal> {
     set_mark(Path(RESET.to_owned())).await
 }
 
-async fn set_mark(Path(name): Path<String>) -> Response {
-    let set = task::spawn_blocking("timings-mark", move || history::set_mark(&name));
-    match set.await {
-        Ok(Ok(())) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Err(error)) => bad_request(&error.to_string()),
-        Err(error) => {
-            tracing::error!("a mark could not be set: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+async fn set_mark(Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+    let set = blocking("timings-mark", move || history::set_mark(&name)).await?;
+    set.map_err(|error| Refusal::bad(error.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove_mark(Path(name): Path<String>) -> Response {
+async fn remove_mark(Path(name): Path<String>) -> Result<StatusCode, Refusal> {
     if history::remove_mark(&name) {
-        StatusCode::NO_CONTENT.into_response()
+        Ok(StatusCode::NO_CONTENT)
     } else {
-        let refusal = format!("there is no mark '{name}'\n");
-        (StatusCode::NOT_FOUND, refusal).into_response()
+        Err(Refusal::absent(format!("there is no mark '{name}'")))
     }
 }
 

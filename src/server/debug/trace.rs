@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Telemetry;
-use super::asked::{Refusal, blocking};
+use super::asked::{Refusal, blocking, number, present};
 use crate::clock::Tick;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{TelemetryHandle, flight};
@@ -50,24 +50,8 @@ async fn next_seconds(
     State(telemetry): State<Telemetry>,
     Query(asked): Query<Asked>,
     shutdown: Shutdown,
-) -> Response {
-    trace_next(telemetry, &asked, shutdown)
-        .await
-        .into_response()
-}
-
-async fn trace_next(
-    telemetry: Telemetry,
-    asked: &Asked,
-    shutdown: Shutdown,
 ) -> Result<Response, Refusal> {
-    let seconds = match asked.seconds.as_deref() {
-        None => Some(USUAL),
-        Some(text) => text.parse().ok(),
-    };
-    let seconds = seconds
-        .filter(|seconds| (1..=MOST).contains(seconds))
-        .ok_or_else(|| Refusal::bad(format!("seconds is a whole number from 1 to {MOST}")))?;
+    let seconds = number("seconds", asked.seconds.as_deref(), USUAL, 1..=MOST)?;
     let (telemetry, permit) = begin(telemetry)?;
     let since = Tick::now();
     tokio::select! {
@@ -79,17 +63,13 @@ async fn trace_next(
 }
 
 /// Answers what the flight recorder holds.
-async fn recent(State(telemetry): State<Telemetry>) -> Response {
-    match begin(telemetry) {
-        Ok((telemetry, permit)) => answer(telemetry, None, permit).await.into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
+async fn recent(State(telemetry): State<Telemetry>) -> Result<Response, Refusal> {
+    let (telemetry, permit) = begin(telemetry)?;
+    answer(telemetry, None, permit).await
 }
 
 fn begin(telemetry: Telemetry) -> Result<(TelemetryHandle, SemaphorePermit<'static>), Refusal> {
-    let Some(telemetry) = telemetry else {
-        return Err(Refusal::absent("this server runs without telemetry"));
-    };
+    let telemetry = present(telemetry)?;
     if !flight::is_on() {
         let refusal = "the flight recorder is off (--flight-recorder); there is no trace";
         return Err(Refusal::absent(refusal));

@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::Telemetry;
+use super::asked::Refusal;
 use super::format::{Format, asked_format};
 use super::web;
 use crate::telemetry::board;
@@ -23,11 +24,11 @@ struct Asked {
 }
 
 /// As JSON, with `?format=text` in words, in a browser as a page that follows it.
-async fn writer(Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    match asked_format(asked.format.as_deref(), &headers, Format::Json) {
-        Err(refusal) => refusal.into_response(),
-        Ok(Format::Html) => web::page("writer"),
-        Ok(Format::Json) => Json(board::report()).into_response(),
-        Ok(Format::Text) => board::report().to_string().into_response(),
-    }
+async fn writer(Query(asked): Query<Asked>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let format = asked_format(asked.format.as_deref(), &headers, Format::Json)?;
+    Ok(match format {
+        Format::Html => web::page("writer"),
+        Format::Json => Json(board::report()).into_response(),
+        Format::Text => board::report().to_string().into_response(),
+    })
 }

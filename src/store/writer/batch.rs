@@ -29,9 +29,13 @@ pub(super) trait Queued: Send {
     /// Applies the command; `Err` when its changes must be undone.
     fn apply(&mut self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), ()>;
     /// What its statements did and where its time went, as far as it got.
-    fn trace(&mut self) -> &mut Work;
-    /// Answers the caller; `failure` says why the batch as a whole did not happen.
-    fn answer(self: Box<Self>, batch: &Batch, failure: Option<&StoreError>);
+    fn work(&mut self) -> &mut Work;
+    /// Decides its outcome; `failure` says why the batch as a whole did not happen.
+    fn end(&mut self, batch: &Batch, failure: Option<&StoreError>);
+    /// What became of it, once that is decided.
+    fn ended(&self) -> Option<&CommandTrace>;
+    /// Answers the caller.
+    fn reply(self: Box<Self>);
 }
 
 /// What the writer did for one command.
@@ -65,6 +69,7 @@ pub(super) struct Entry<C: Command> {
     span: tracing::Span,
     work: Work,
     outcome: Option<Result<C::Reply, C::Error>>,
+    trace: Option<CommandTrace>,
     reply: oneshot::Sender<Answer<C>>,
 }
 
@@ -81,6 +86,7 @@ impl<C: Command> Entry<C> {
             span: tracing::Span::current(),
             work: Work::default(),
             outcome: None,
+            trace: None,
             reply,
         }
     }
@@ -130,20 +136,12 @@ impl<C: Command> Queued for Entry<C> {
         verdict
     }
 
-    fn trace(&mut self) -> &mut Work {
+    fn work(&mut self) -> &mut Work {
         &mut self.work
     }
 
-    fn answer(self: Box<Self>, batch: &Batch, failure: Option<&StoreError>) {
-        let Self {
-            outcome,
-            reply,
-            span,
-            mut work,
-            queued_at,
-            ..
-        } = *self;
-        let outcome = match (failure, outcome) {
+    fn end(&mut self, batch: &Batch, failure: Option<&StoreError>) {
+        let outcome = match (failure, self.outcome.take()) {
             // A refusal too: it may rest on what another command of the batch had done.
             (Some(failure), _) => Err(failure.clone().into()),
             (None, Some(done)) => done,
@@ -152,21 +150,34 @@ impl<C: Command> Queued for Entry<C> {
         let happened = failure.is_none();
         let (committed, refused) = (happened && outcome.is_ok(), happened && outcome.is_err());
         // The span ends with the request, not with this thread's last use of it.
-        drop(span);
-        work.phases.whole = queued_at.elapsed();
-        let trace = CommandTrace {
+        self.span = tracing::Span::none();
+        let Work {
+            mut phases,
+            statements,
+        } = std::mem::take(&mut self.work);
+        phases.whole = self.queued_at.elapsed();
+        self.trace = Some(CommandTrace {
             name: C::NAME,
             batch: batch.number,
             batch_size: batch.size,
-            submitted: queued_at,
-            phases: work.phases,
-            statements: work.statements,
+            submitted: self.queued_at,
+            phases,
+            statements,
             committed,
             refused,
-        };
-        phase::command(&trace);
-        // A caller that went away does not undo the commit.
-        let _ = reply.send((outcome, Some(trace)));
+        });
+        self.outcome = Some(outcome);
+    }
+
+    fn ended(&self) -> Option<&CommandTrace> {
+        self.trace.as_ref()
+    }
+
+    fn reply(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // A caller that went away does not undo the commit.
+            let _ = self.reply.send((outcome, self.trace));
+        }
     }
 }
 
@@ -177,14 +188,26 @@ pub(super) fn composition(batch: &[Box<dyn Queued>]) -> String {
 }
 
 /// Answers a batch that is not run.
-pub(super) fn refuse(batch: Vec<Box<dyn Queued>>, failure: &StoreError) {
+pub(super) fn refuse(mut batch: Vec<Box<dyn Queued>>, failure: &StoreError) {
     let of = Batch {
         number: 0,
         size: batch.len(),
     };
-    for mut entry in batch {
-        entry.trace().phases.queue_wait = entry.queued_at().elapsed();
-        entry.answer(&of, Some(failure));
+    for entry in &mut batch {
+        entry.work().phases.queue_wait = entry.queued_at().elapsed();
+    }
+    answer(batch, &of, Some(failure));
+}
+
+/// Answers everybody in a batch. What is known of the commands is recorded first: who has
+/// an answer may ask for it.
+fn answer(mut batch: Vec<Box<dyn Queued>>, of: &Batch, failure: Option<&StoreError>) {
+    for entry in &mut batch {
+        entry.end(of, failure);
+    }
+    phase::commands(batch.iter().filter_map(|entry| entry.ended()));
+    for entry in batch {
+        entry.reply();
     }
 }
 
@@ -201,7 +224,7 @@ pub(super) fn run(
     board::hold(number, &names);
     for entry in &mut batch {
         let waited = taken - entry.queued_at();
-        entry.trace().phases.queue_wait = waited;
+        entry.work().phases.queue_wait = waited;
     }
     let outcome = ended(conn).and_then(|()| commit(conn, &mut batch, hurried, taken));
     if outcome.is_err() {
@@ -212,7 +235,7 @@ pub(super) fn run(
         Ok(done) => {
             let each: Vec<_> = batch
                 .iter_mut()
-                .map(|entry| (entry.request(), entry.trace().phases.execute))
+                .map(|entry| (entry.request(), entry.work().phases.execute))
                 .collect();
             phase::batch(&BatchTrace {
                 number,
@@ -239,9 +262,7 @@ pub(super) fn run(
         number,
         size: batch.len(),
     };
-    for entry in batch {
-        entry.answer(&of, failure.as_ref());
-    }
+    answer(batch, &of, failure.as_ref());
 }
 
 /// Undoes a transaction that an earlier failure left open.
@@ -268,7 +289,7 @@ fn commit(
     let begun = begin(conn);
     let begin = taken.elapsed();
     for entry in batch.iter_mut() {
-        entry.trace().phases.begin = begin;
+        entry.work().phases.begin = begin;
     }
     begun?;
     let begun = taken + begin;
@@ -286,7 +307,7 @@ fn commit(
         } else {
             apply(conn, entry.as_mut(), hurried)?
         };
-        let phases = &mut entry.trace().phases;
+        let phases = &mut entry.work().phases;
         phases.execute = start.elapsed();
         all.append(effects);
     }
@@ -304,7 +325,7 @@ fn commit(
     note_sync(logged, commit);
     let execute = start - begun;
     for entry in batch {
-        let phases = &mut entry.trace().phases;
+        let phases = &mut entry.work().phases;
         phases.commit = commit;
         phases.batch_wait = execute.saturating_sub(phases.execute);
     }

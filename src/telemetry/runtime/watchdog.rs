@@ -2,11 +2,12 @@
 //!
 //! A worker thread that is inside one poll does nothing else: all tasks in its queue wait,
 //! and what waits for the network may wait too. So a poll of a second is an error in our
-//! code, and the log names it while it goes on, once, and once more when it has ended. The
-//! watchdog is a thread of its own, since the runtime may have none left.
+//! code, and the log names it while it goes on, once, and once more when it has ended; so
+//! does whoever listens ([`on_stall`]). The watchdog is a thread of its own, since the
+//! runtime may have none left.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -30,6 +31,18 @@ static STALLS: Mutex<Stalls> = Mutex::new(Stalls {
     now: Vec::new(),
     past: VecDeque::new(),
 });
+
+static LISTENER: OnceLock<fn(&Seen<'_>)> = OnceLock::new();
+
+/// What the watchdog tells as it sees it.
+pub enum Seen<'s> {
+    /// A stall that goes on.
+    Begun(&'s Stall),
+    /// A stall that is over.
+    Ended(&'s Stall),
+    /// The whole process stood still, for so long since then.
+    Standstill(Tick, Duration),
+}
 
 /// A poll that kept its worker thread too long.
 #[derive(Clone)]
@@ -55,16 +68,22 @@ impl Stall {
         self.thread == thread && self.task == now.task && self.since == now.since
     }
 
-    /// The task and what it did, for the log.
-    fn who(&self) -> String {
+    /// The task and what it did.
+    pub fn who(&self) -> String {
         let task = match &self.label {
             Some(label) => format!("{label} (task {})", self.task),
             None => format!("task {}", self.task),
         };
         match self.request {
-            Some((id, route)) => format!("{task}, answering request {id}, {route},"),
+            Some((id, route)) => format!("{task}, answering request {id}, {route}"),
             None => task,
         }
+    }
+
+    /// The same as the subject of a sentence.
+    fn subject(&self) -> String {
+        let comma = if self.request.is_some() { "," } else { "" };
+        format!("{}{comma}", self.who())
     }
 }
 
@@ -140,6 +159,7 @@ pub fn watch(metrics: RuntimeMetrics, threshold: Duration) -> std::io::Result<()
                     // Stopped by a signal, or no CPU for anyone: nobody's poll is to
                     // blame. What still goes on at the next look is.
                     lock().standstills += 1;
+                    tell(&Seen::Standstill(looked.before(gap), gap));
                     let for_s = gap.as_secs_f64();
                     tracing::warn!("the whole process stood still for {for_s:.1} s");
                 } else {
@@ -170,14 +190,16 @@ fn look(threshold: Duration) {
         (ended, stalls.now[first..].to_vec())
     };
     for stall in ended {
-        let (who, took) = (stall.who(), stall.took.unwrap_or_default());
+        tell(&Seen::Ended(&stall));
+        let (who, took) = (stall.subject(), stall.took.unwrap_or_default());
         tracing::warn!(
             "a worker thread is free again: {who} kept it for {:.2} s",
             took.as_secs_f64()
         );
     }
     for stall in begun {
-        let (who, so_far) = (stall.who(), stall.since.elapsed());
+        tell(&Seen::Begun(&stall));
+        let (who, so_far) = (stall.subject(), stall.since.elapsed());
         tracing::warn!(
             "a worker thread is stuck: {who} has kept it for {:.2} s without a pause",
             so_far.as_secs_f64()
@@ -191,6 +213,18 @@ fn request_of(threads: &[std::sync::Arc<Slot>], stall: &Stall) -> Option<(u64, &
         task: stall.task,
         since: stall.since,
     })
+}
+
+/// Has what the watchdog sees told to `listener`, on its thread; once for the process.
+pub fn on_stall(listener: fn(&Seen<'_>)) {
+    // Set twice only by servers that share a process, with the same function.
+    let _ = LISTENER.set(listener);
+}
+
+fn tell(seen: &Seen<'_>) {
+    if let Some(listener) = LISTENER.get() {
+        listener(seen);
+    }
 }
 
 /// What was seen until now.

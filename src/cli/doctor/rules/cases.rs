@@ -32,7 +32,7 @@ fn route(route: &str, count: u64, wall: f64) -> Json {
 fn pages(with: Json) -> Pages {
     let page = |name: &str| with.get(name).cloned();
     let phases = page("phases").unwrap_or_else(|| json!({}));
-    let timings = json!({"window_s": 60.0, "phases": phases, "otlp": page("otlp")});
+    let timings = json!({"window_s": 60.0, "timing": true, "phases": phases, "otlp": page("otlp")});
     Pages {
         timings: serde_json::from_value(timings).unwrap(),
         writer: serde_json::from_value(page("writer").unwrap_or_else(|| json!({}))).unwrap(),
@@ -72,7 +72,10 @@ fn a_fast_server_is_healthy_and_a_quiet_one_idle() {
     // Looking at the debug pages is no load to judge by.
     let own = json!({"phases": {"routes": [route("GET /debug/timings", 500, 100.0)]}});
     assert_eq!(diagnose(&pages(own)).state, State::Idle);
-    assert_eq!(diagnose(&Pages::default()).state, State::Idle);
+    // Nothing at all is told by a server that records nothing.
+    let blind = diagnose(&Pages::default());
+    assert_eq!(blind.state, State::Blind);
+    assert!(blind.verdict.contains("--timing off"), "{}", blind.verdict);
 }
 
 #[test]
