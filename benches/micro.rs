@@ -171,8 +171,8 @@ fn a_request() -> Arc<Finished> {
         busy: some,
         polls: 2,
         read_wait: Duration::ZERO,
-        commands: Box::new([command]),
-        statements: Box::default(),
+        commands: vec![command],
+        statements: Vec::new(),
     })
 }
 

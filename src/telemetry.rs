@@ -38,6 +38,7 @@ mod report_text;
 pub mod request;
 pub mod resource;
 pub mod runtime;
+pub mod scope;
 pub mod series;
 pub mod signal;
 pub mod slow;
@@ -63,7 +64,7 @@ use std::time::{Duration, Instant};
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::FilterExt;
+use tracing_subscriber::filter::{FilterExt, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -142,7 +143,11 @@ struct Shared {
 /// If the filter is not valid, the log directory cannot be written, or the process has
 /// a subscriber already.
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
-    parse_filter(&config.filter)?;
+    let filter = parse_filter(&config.filter)?;
+    // What selects by spans or their fields hints at the level trace.
+    if filter.max_level_hint() < Some(LevelFilter::DEBUG) {
+        scope::only_timed();
+    }
     let mut layers: Vec<BoxedLayer> = Vec::new();
     if config.timing {
         // The first layer is the first to hear of a span's end, so what the others do then

@@ -1,6 +1,7 @@
 //! One run of a job: started, ended, tried again.
 
 use serde_json::json;
+use tracing::debug_span;
 
 use super::events::record;
 use super::jobs::stored;
@@ -13,6 +14,7 @@ use crate::clock;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::workflows::{self, WorkflowState};
 use crate::store::{Command, Effects, WriteTx, convert, job_links, results, run_state};
+use crate::telemetry::scope;
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
 use crate::wire::jobs::{
@@ -346,7 +348,6 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown job, one that is not pending, another run.
-    #[tracing::instrument(level = "debug", skip(self, repeatable))]
     pub async fn start_job(
         &self,
         job_id: i64,
@@ -354,13 +355,14 @@ impl Engine {
         compute_node_id: i64,
         repeatable: bool,
     ) -> Result<JobModel, EngineError> {
-        self.submit(StartJob {
+        let span = debug_span!("start_job", job_id, run_id, compute_node_id);
+        let start = StartJob {
             job_id,
             run_id,
             compute_node_id,
             repeatable,
-        })
-        .await
+        };
+        scope::within(span, self.submit(start)).await
     }
 
     /// Records how a job ended and frees what waited on it.
@@ -369,7 +371,6 @@ impl Engine {
     ///
     /// An unknown job, one that has ended, a status that ends nothing, a result
     /// about something else, another run.
-    #[tracing::instrument(level = "debug", skip(self, result, key))]
     pub async fn complete_job(
         &self,
         job_id: i64,
@@ -378,13 +379,14 @@ impl Engine {
         result: ResultModel,
         key: Option<String>,
     ) -> Result<JobModel, EngineError> {
+        let span = debug_span!("complete_job", job_id, ?status, run_id);
         let ending = Ending {
             job_id,
             status,
             run_id,
             result,
         };
-        self.submit(CompleteJob { ending, key }).await
+        scope::within(span, self.submit(CompleteJob { ending, key })).await
     }
 
     /// Records how many jobs ended; each entry is accepted or refused by itself.

@@ -51,6 +51,7 @@ struct Step {
 }
 
 /// A request with the bytes that it stands for.
+#[derive(Clone)]
 struct Held {
     request: Arc<Finished>,
     bytes: usize,
@@ -69,15 +70,15 @@ pub struct Exemplar {
 
 /// Keeps a request for its route and for each of its commands, unless there is one that came
 /// just before and took about as long.
-pub fn keep(finished: &Arc<Finished>) {
-    let mut bytes = None;
+pub fn keep(finished: &Finished) {
+    let mut copy = None;
     let wall = finished.wall;
-    put(ROUTES, finished.route, wall, finished, &mut bytes);
+    put(ROUTES, finished.route, wall, finished, &mut copy);
     for command in &finished.commands {
         let whole = command.phases.whole;
-        put(COMMANDS, command.name, whole, finished, &mut bytes);
+        put(COMMANDS, command.name, whole, finished, &mut copy);
     }
-    if bytes.is_some() && HELD.load(Ordering::Relaxed) > BYTES {
+    if copy.is_some() && HELD.load(Ordering::Relaxed) > BYTES {
         make_room();
     }
 }
@@ -128,8 +129,8 @@ fn put(
     at: usize,
     name: &'static str,
     elapsed: Duration,
-    finished: &Arc<Finished>,
-    bytes: &mut Option<usize>,
+    finished: &Finished,
+    copy: &mut Option<Held>,
 ) {
     let ladder = KNOWN.with_borrow_mut(|known| BOOK[at].get(&mut known[at], name));
     let step = &ladder.steps[step(elapsed)];
@@ -139,11 +140,14 @@ fn put(
         return;
     }
     step.taken_until.store(ended + STAYS_MS, Ordering::Relaxed);
-    let bytes = *bytes.get_or_insert_with(|| bytes_of(finished));
-    let request = Arc::clone(finished);
+    let held = copy.get_or_insert_with(|| Held {
+        request: Arc::new(finished.clone()),
+        bytes: bytes_of(finished),
+    });
+    let held = held.clone();
     // Counted before another thread can take it out again, so the sum never falls below 0.
-    HELD.fetch_add(bytes, Ordering::Relaxed);
-    let before = lock(&step.held).replace(Held { request, bytes });
+    HELD.fetch_add(held.bytes, Ordering::Relaxed);
+    let before = lock(&step.held).replace(held);
     let freed = before.as_ref().map_or(0, |held| held.bytes);
     HELD.fetch_sub(freed, Ordering::Relaxed);
 }
@@ -195,8 +199,8 @@ mod tests {
         *EPOCH + Duration::from_secs(300 * 24 * 3600 + id)
     }
 
-    fn finished(id: u64, wall: Duration, path: &str) -> Arc<Finished> {
-        Arc::new(Finished {
+    fn finished(id: u64, wall: Duration, path: &str) -> Finished {
+        Finished {
             id,
             parent: None,
             route: "exemplars_test",
@@ -207,9 +211,9 @@ mod tests {
             busy: wall,
             polls: 1,
             read_wait: Duration::ZERO,
-            commands: Box::default(),
-            statements: Box::default(),
-        })
+            commands: Vec::new(),
+            statements: Vec::new(),
+        }
     }
 
     /// The newest of each power of two stays, but for those that came at one time; all
@@ -242,9 +246,9 @@ mod tests {
         let at_once = Finished {
             id: 40,
             began: ended(4).before(Duration::from_micros(110)),
-            ..Arc::into_inner(finished(4, Duration::from_micros(110), "/")).unwrap()
+            ..finished(4, Duration::from_micros(110), "/")
         };
-        keep(&Arc::new(at_once));
+        keep(&at_once);
         assert!(find(4).is_some() && find(40).is_none());
         let long = "x".repeat(1 << 20);
         for step in 0..STEPS as u64 {

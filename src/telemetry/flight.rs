@@ -372,11 +372,11 @@ mod tests {
             busy: Duration::from_millis(1),
             polls: 4,
             read_wait: Duration::from_micros(1),
-            commands: Box::new([
+            commands: vec![
                 command("first", &[statement("a", 1), statement("b", 2)]),
                 command("second", &[statement("c", 3)]),
-            ]),
-            statements: Box::new([statement("read", 1)]),
+            ],
+            statements: vec![statement("read", 1)],
         }
     }
 }

@@ -19,10 +19,10 @@ static SENDER: LazyLock<Sender<Arc<Finished>>> = LazyLock::new(|| broadcast::cha
 static FOLLOWED: AtomicBool = AtomicBool::new(false);
 
 /// Shows a finished request to those who follow.
-pub fn show(finished: &Arc<Finished>) {
+pub fn show(finished: &Finished) {
     if FOLLOWED.load(Ordering::Relaxed) && SENDER.receiver_count() > 0 {
         // Fails when the last reader has just gone.
-        let _ = SENDER.send(Arc::clone(finished));
+        let _ = SENDER.send(Arc::new(finished.clone()));
     }
 }
 

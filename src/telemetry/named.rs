@@ -25,9 +25,12 @@ impl<T: Default> Named<T> {
     /// The thing of this name, which the thread mostly knows.
     pub fn get(&self, known: &mut Known<T>, name: &'static str) -> &'static T {
         let place = (name.as_ptr() as usize, name.len());
-        known
-            .entry(place)
-            .or_insert_with(|| self.find_or_make(name))
+        if let Some(found) = known.get(&place) {
+            return found;
+        }
+        let found = self.find_or_make(name);
+        known.insert(place, found);
+        found
     }
 
     fn find_or_make(&self, name: &'static str) -> &'static T {

@@ -183,14 +183,14 @@ pub fn report() -> Option<OtlpReport> {
     })
 }
 
-fn offer(finished: &Arc<Finished>) {
+fn offer(finished: &Finished) {
     let Some(exporter) = EXPORTER.get() else {
         return;
     };
     if !is_wanted(exporter.sampler, finished) {
         return;
     }
-    let message = Message::Request(Arc::clone(finished));
+    let message = Message::Request(Arc::new(finished.clone()));
     if exporter.queue.try_send(message).is_err() {
         exporter.counts.dropped.fetch_add(1, Ordering::Relaxed);
         exporter.now().lost = Some(Tick::now());

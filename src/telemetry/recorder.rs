@@ -96,8 +96,9 @@ pub struct Key {
 /// What is kept of one operation.
 #[derive(Clone, Default)]
 pub struct Operation {
-    /// Its series, each in the place of its part.
-    parts: [Option<Box<Series>>; PARTS.len()],
+    /// Its series, each in the place of its part; side by side, since a record mostly adds to
+    /// several.
+    parts: [Option<Series>; PARTS.len()],
     /// What is only counted.
     pub counts: Counts,
 }
@@ -121,13 +122,13 @@ impl Operation {
 
     /// The series of a part, if anything was recorded.
     pub fn get(&self, part: Part) -> Option<&Series> {
-        self.parts[part as usize].as_deref()
+        self.parts[part as usize].as_ref()
     }
 
     /// All series.
     pub fn parts(&self) -> impl Iterator<Item = (Part, &Series)> {
         let all = PARTS.into_iter().zip(&self.parts);
-        all.filter_map(|(part, series)| Some((part, series.as_deref()?)))
+        all.filter_map(|(part, series)| Some((part, series.as_ref()?)))
     }
 }
 

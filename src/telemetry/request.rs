@@ -21,15 +21,16 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 static LISTENERS: [OnceLock<Listener>; 4] = [const { OnceLock::new() }; 4];
 
 thread_local! {
-    static CURRENT: RefCell<Option<Box<Open>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Box<Finished>>> = const { RefCell::new(None) };
     static ANSWERING: Arc<Answering> = Arc::default();
 }
 
 /// The status of a request whose caller went away before it was answered.
 pub const GONE: u16 = 499;
 
-/// What is told of every finished request. It must return at once.
-pub type Listener = fn(&Arc<Finished>);
+/// What is told of every finished request. It must return at once; who keeps the request
+/// keeps a copy, which few do.
+pub type Listener = fn(&Finished);
 
 /// What the caller says of the trace that its request belongs to (`traceparent`, W3C Trace
 /// Context).
@@ -46,18 +47,9 @@ pub struct Parent {
 /// The route of what the writer did for no request; its status is 0.
 pub const BACKGROUND: &str = "(background)";
 
-/// A request that is being answered.
-struct Open {
-    id: u64,
-    busy: Duration,
-    polls: u32,
-    read_wait: Duration,
-    commands: Vec<CommandTrace>,
-    statements: Vec<StatementTotal>,
-}
-
-/// A request that was answered, and where its time went.
-#[derive(Debug)]
+/// A request that was answered, and where its time went. While it is being answered it has
+/// what is known so far.
+#[derive(Debug, Clone)]
 pub struct Finished {
     /// Its number, counted from the start of the server.
     pub id: u64,
@@ -80,9 +72,9 @@ pub struct Finished {
     /// In which it waited for a read connection.
     pub read_wait: Duration,
     /// What the writer did for it.
-    pub commands: Box<[CommandTrace]>,
+    pub commands: Vec<CommandTrace>,
     /// What it read.
-    pub statements: Box<[StatementTotal]>,
+    pub statements: Vec<StatementTotal>,
 }
 
 /// Who asks for what.
@@ -154,7 +146,7 @@ pub fn command(trace: CommandTrace) {
     }
     let left = CURRENT.with_borrow_mut(|open| match open {
         Some(open) => {
-            // Mostly there is one, which then need not be moved when the request ends.
+            // Mostly there is one.
             open.commands.reserve_exact(1);
             open.commands.push(trace);
             None
@@ -162,11 +154,11 @@ pub fn command(trace: CommandTrace) {
         None => Some(trace),
     });
     if let Some(trace) = left {
-        tell(&Arc::new(background(trace)));
+        tell(&background(trace));
     }
 }
 
-fn tell(finished: &Arc<Finished>) {
+fn tell(finished: &Finished) {
     for listener in LISTENERS.iter().map_while(OnceLock::get) {
         listener(finished);
     }
@@ -184,8 +176,8 @@ fn background(trace: CommandTrace) -> Finished {
         busy: Duration::ZERO,
         polls: 0,
         read_wait: Duration::ZERO,
-        commands: Box::new([trace]),
-        statements: Box::default(),
+        commands: vec![trace],
+        statements: Vec::new(),
     }
 }
 
@@ -199,7 +191,7 @@ pub fn read_wait(elapsed: Duration) {
     with(|open| open.read_wait += elapsed);
 }
 
-fn with(note: impl FnOnce(&mut Open)) {
+fn with(note: impl FnOnce(&mut Finished)) {
     CURRENT.with_borrow_mut(|open| {
         if let Some(open) = open {
             note(open);
@@ -208,18 +200,14 @@ fn with(note: impl FnOnce(&mut Open)) {
 }
 
 /// Ends a request, also when its future is dropped.
-struct Ending {
-    asked: Option<Asked>,
-    open: Option<Box<Open>>,
-    began: Tick,
-    status: u16,
-}
+struct Ending(Option<Box<Finished>>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
         OPEN.fetch_sub(1, Ordering::Relaxed);
-        if let (Some(asked), Some(open)) = (self.asked.take(), self.open.take()) {
-            finish(asked, *open, self.began, self.status);
+        if let Some(mut request) = self.0.take() {
+            request.wall = request.began.elapsed();
+            finish(&request);
         }
     }
 }
@@ -227,7 +215,7 @@ impl Drop for Ending {
 /// Takes the request back from its thread, also when its poll panics.
 struct Working<'e> {
     ending: &'e mut Ending,
-    outer: Option<Box<Open>>,
+    outer: Option<Box<Finished>>,
     since: Tick,
 }
 
@@ -238,7 +226,7 @@ impl Drop for Working<'_> {
             open.busy += self.since.elapsed();
             open.polls += 1;
         }
-        self.ending.open = open;
+        self.ending.0 = open;
     }
 }
 
@@ -252,26 +240,24 @@ pub async fn record<F: Future>(
         return future.await;
     }
     OPEN.fetch_add(1, Ordering::Relaxed);
-    let mut ending = Ending {
-        asked: Some(asked),
-        open: Some(Box::new(Open {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
-            busy: Duration::ZERO,
-            polls: 0,
-            read_wait: Duration::ZERO,
-            commands: Vec::new(),
-            statements: Vec::new(),
-        })),
-        began: Tick::now(),
+    let (id, route) = (IDS.fetch_add(1, Ordering::Relaxed), asked.route);
+    let mut ending = Ending(Some(Box::new(Finished {
+        id,
+        parent: asked.parent,
+        route,
+        path: asked.path,
         status: GONE,
-    };
-    let (id, route) = (
-        ending.open.as_ref().map_or(0, |open| open.id),
-        ending.asked.as_ref().map_or("", |asked| asked.route),
-    );
+        began: Tick::now(),
+        wall: Duration::ZERO,
+        busy: Duration::ZERO,
+        polls: 0,
+        read_wait: Duration::ZERO,
+        commands: Vec::new(),
+        statements: Vec::new(),
+    })));
     let mut future = pin!(future);
     let output = poll_fn(|context| {
-        let outer = CURRENT.replace(ending.open.take());
+        let outer = CURRENT.replace(ending.0.take());
         let working = Working {
             ending: &mut ending,
             outer,
@@ -281,25 +267,13 @@ pub async fn record<F: Future>(
         future.as_mut().poll(context)
     })
     .await;
-    ending.status = status(&output);
+    if let Some(request) = &mut ending.0 {
+        request.status = status(&output);
+    }
     output
 }
 
-fn finish(asked: Asked, open: Open, began: Tick, status: u16) {
-    let finished = Arc::new(Finished {
-        id: open.id,
-        parent: asked.parent,
-        route: asked.route,
-        path: asked.path,
-        status,
-        began,
-        wall: began.elapsed(),
-        busy: open.busy,
-        polls: open.polls,
-        read_wait: open.read_wait,
-        commands: open.commands.into_boxed_slice(),
-        statements: open.statements.into_boxed_slice(),
-    });
+fn finish(finished: &Finished) {
     recorder::record(Kind::Route, finished.route, |operation| {
         operation.part(Part::Whole).add_duration(finished.wall, 1);
         operation.part(Part::Busy).add_duration(finished.busy, 1);
@@ -310,7 +284,7 @@ fn finish(asked: Asked, open: Open, began: Tick, status: u16) {
         let class = usize::from(finished.status / 100).clamp(1, 5);
         operation.counts.statuses[class - 1] += 1;
     });
-    tell(&finished);
+    tell(finished);
 }
 
 #[cfg(test)]
@@ -331,8 +305,8 @@ mod tests {
     /// thread, and one that is dropped is told as gone.
     #[tokio::test]
     async fn what_is_noted_belongs_to_the_request_that_is_polled() {
-        static SEEN: Mutex<Vec<Arc<Finished>>> = Mutex::new(Vec::new());
-        on_finish(|finished| SEEN.lock().unwrap().push(Arc::clone(finished)));
+        static SEEN: Mutex<Vec<Finished>> = Mutex::new(Vec::new());
+        on_finish(|finished| SEEN.lock().unwrap().push(finished.clone()));
         let one = |route, id: &'static str| {
             record(
                 asked(route),

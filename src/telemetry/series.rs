@@ -145,7 +145,9 @@ impl Delta {
 
 /// A duration in nanoseconds, an hour at most.
 pub fn nanos(elapsed: Duration) -> u64 {
-    u64::try_from(elapsed.min(LONGEST).as_nanos()).unwrap_or(u64::MAX)
+    let elapsed = elapsed.min(LONGEST);
+    // An hour of nanoseconds is less than 2^42.
+    elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
 }
 
 /// The usual figures of one histogram, in microseconds unless said otherwise.

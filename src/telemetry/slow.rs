@@ -102,7 +102,7 @@ pub fn open(rules: SlowRules, logs: Option<&LogFile>) -> io::Result<Option<(Outl
 
 /// Looks at a finished request, and logs it if it was slow. Says whether it, or one of its
 /// commands, took more than ten times its threshold.
-pub fn look(finished: &Arc<Finished>) -> bool {
+pub fn look(finished: &Finished) -> bool {
     let Some(slow) = SLOW.get() else {
         return false;
     };
@@ -110,7 +110,7 @@ pub fn look(finished: &Arc<Finished>) -> bool {
         return false;
     };
     let entry = SlowRequest {
-        request: Arc::clone(finished),
+        request: Arc::new(finished.clone()),
         operation,
         threshold,
     };
@@ -175,16 +175,22 @@ impl SlowRules {
     /// What of a request took longer than it should: its operation, how long it took, and
     /// what its threshold is.
     fn exceeded(&self, finished: &Finished) -> Option<(&'static str, Duration, Duration)> {
-        // Of background work the command is to blame.
-        let spared = finished.route == BACKGROUND || finished.route.contains(" /debug/");
-        let exceeds = |operation: &'static str, elapsed: Duration, others: Option<Duration>| {
-            let threshold = self.named(operation).unwrap_or(others)?;
+        let exceeds = |operation: &'static str, elapsed: Duration, own: Option<Duration>| {
+            let threshold = own?;
             (elapsed >= threshold).then_some((operation, elapsed, threshold))
         };
-        let all = if spared { None } else { self.all };
+        let (route, wall) = (finished.route, finished.wall);
+        // Of background work the command is to blame. Looked at only when it matters.
+        let spared = || route == BACKGROUND || route.contains(" /debug/");
+        let named = self.named(route);
+        let of_route = exceeds(route, wall, named.unwrap_or(self.all))
+            .filter(|_| named.is_some() || !spared());
         let mut commands = finished.commands.iter();
-        exceeds(finished.route, finished.wall, all).or_else(|| {
-            commands.find_map(|command| exceeds(command.name, command.phases.whole, self.all))
+        of_route.or_else(|| {
+            commands.find_map(|command| {
+                let threshold = self.named(command.name).unwrap_or(self.all);
+                exceeds(command.name, command.phases.whole, threshold)
+            })
         })
     }
 }

@@ -6,7 +6,7 @@
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::phase::{self, BatchTrace};
@@ -53,7 +53,7 @@ pub fn install(handle: &TelemetryHandle) {
     }));
 }
 
-fn finished(finished: &Arc<Finished>) {
+fn finished(finished: &Finished) {
     flight::request(finished);
     exemplars::keep(finished);
     follow::show(finished);

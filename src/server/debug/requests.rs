@@ -285,8 +285,8 @@ mod tests {
             busy: Duration::ZERO,
             polls: 1,
             read_wait: Duration::ZERO,
-            commands: Box::default(),
-            statements: Box::default(),
+            commands: Vec::new(),
+            statements: Vec::new(),
         })
     }
 

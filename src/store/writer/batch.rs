@@ -12,7 +12,7 @@ use crate::clock::Tick;
 use crate::store::{Command, Effects, StoreError, WriteTx};
 use crate::telemetry::board::{self, Ticket};
 use crate::telemetry::phase::{self, BatchTrace, CommandTrace, Phases, StatementTotal};
-use crate::telemetry::request;
+use crate::telemetry::{request, scope};
 
 /// Pages that a commit may write and count as small.
 const SMALL_COMMIT: i64 = 64;
@@ -83,7 +83,7 @@ impl<C: Command> Entry<C> {
             ticket: board::enter(C::NAME),
             request: request::current(),
             queued_at: Tick::now(),
-            span: tracing::Span::current(),
+            span: scope::current(),
             work: Work::default(),
             outcome: None,
             trace: None,

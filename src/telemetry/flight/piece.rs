@@ -327,7 +327,7 @@ impl Piece {
                     refused: command.refused,
                 })
                 .collect(),
-            statements: statements(request.statements),
+            statements: statements(request.statements).into_vec(),
         }
     }
 
