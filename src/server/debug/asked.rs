@@ -99,7 +99,7 @@ where
     number.ok_or_else(|| {
         let (least, most) = (bounds.start(), bounds.end());
         Refusal::bad(format!(
-            "{name} '{text}' is not a whole number from {least} to {most}"
+            "{name} is a whole number from {least} to {most}, not '{text}'"
         ))
     })
 }
