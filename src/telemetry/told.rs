@@ -55,6 +55,8 @@ pub struct CommandTold {
     pub batch_size: usize,
     /// Whether it was committed: neither refused, nor in a batch that failed.
     pub committed: bool,
+    /// Whether it was refused: its batch was committed without it.
+    pub refused: bool,
     /// When it was handed to the writer, from the beginning of the request on.
     pub at_us: f64,
     /// From then to its reply.
@@ -184,10 +186,10 @@ impl RequestTold {
                 duration_text(command.whole_us),
                 command.batch,
                 command.batch_size,
-                if command.committed {
-                    ""
-                } else {
-                    ", which was not committed"
+                match (command.committed, command.refused) {
+                    (true, _) => "",
+                    (false, true) => ", which refused it",
+                    (false, false) => ", which was not committed",
                 },
                 duration_text(command.at_us)
             );
@@ -214,6 +216,7 @@ impl CommandTold {
             batch: trace.batch,
             batch_size: trace.batch_size,
             committed: trace.committed,
+            refused: trace.refused,
             at_us: micros(trace.submitted - began),
             whole_us: micros(phases.whole),
             queue_wait_us: micros(phases.queue_wait),

@@ -2,6 +2,7 @@
 //! and what a dump carries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -319,6 +320,23 @@ async fn of_fifty_askers_of_a_trace_one_is_answered() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     check_trace(&page_json(&server, "trace?seconds=1").await);
+    // Those who go before they have read it leave no one waiting either.
+    for path in ["trace/recent", "trace?seconds=1"] {
+        for _ in 0..5 {
+            let mut asker = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+            write!(
+                asker,
+                "GET /debug/{path} HTTP/1.1\r\nhost: localhost\r\n\r\n"
+            )
+            .unwrap();
+            drop(asker);
+        }
+        let start = Instant::now();
+        while page(&server, "trace/recent").await.0 != 200 {
+            assert!(start.elapsed() < HANG, "{path}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 /// A trace of the longest time that there is.
