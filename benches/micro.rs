@@ -17,7 +17,7 @@ use torc_server::clock::Tick;
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::engine::fit::{Offer, Pack};
 use torc_server::engine::workflow_runs::Extent;
-use torc_server::engine::{Broadcaster, Caller, Engine};
+use torc_server::engine::{Broadcaster, Engine};
 use torc_server::store::ready::NeedsRow;
 use torc_server::store::{Durability, OpenOptions, Store};
 use torc_server::telemetry;
@@ -295,8 +295,7 @@ impl House {
             user: "bench".to_owned(),
             ..WorkflowModel::default()
         };
-        let caller = Caller::default();
-        let flow = self.wait(self.engine.create_workflow(&caller, described));
+        let flow = self.wait(self.engine.create_workflow(described));
         self.flow = flow.id.unwrap_or_default();
         let node = ComputeNodeModel {
             workflow_id: self.flow,
@@ -312,7 +311,7 @@ impl House {
         if with_dependents {
             self.create("after", &self.jobs);
         }
-        let all = self.engine.initialize_jobs(caller, self.flow, Extent::All);
+        let all = self.engine.initialize_jobs(self.flow, Extent::All);
         self.wait(all);
     }
 

@@ -31,7 +31,7 @@ pub mod workflow_runs;
 pub mod workflow_status;
 pub mod workflows;
 
-pub use access::Caller;
+pub use access::{Caller, Subject};
 pub use error::EngineError;
 pub use events::Broadcaster;
 
@@ -45,6 +45,7 @@ pub struct Engine {
     writer: Writer,
     reads: Reads,
     events: Broadcaster,
+    caller: Caller,
 }
 
 /// Rows from which on a command is a batch of its own: others should not wait for it
@@ -58,7 +59,22 @@ impl Engine {
             writer,
             reads,
             events,
+            caller: Caller::default(),
         }
+    }
+
+    /// The same engine on behalf of `caller`: what it is asked from then on, that one asks.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: Caller) -> Self {
+        Self {
+            caller,
+            ..self.clone()
+        }
+    }
+
+    /// On whose behalf it acts.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The live event streams.

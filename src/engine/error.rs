@@ -1,7 +1,8 @@
 //! The refusals of the engine. No status codes: `server/error.rs` maps them.
 //!
 //! Which one goes where: a row that is not there is [`EngineError::NotFound`],
-//! also when it lies behind another's id; a request that can never succeed as it
+//! also when it lies behind another's id; who may not do it is told
+//! [`EngineError::Forbidden`]; a request that can never succeed as it
 //! stands is [`EngineError::Invalid`]; one that collides with an existing row is
 //! [`EngineError::Conflict`]; all else is the store's.
 
@@ -15,6 +16,9 @@ pub enum EngineError {
     /// A row does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// The request breaks a rule.
     #[error("{message}")]
     Invalid {

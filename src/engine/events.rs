@@ -102,7 +102,7 @@ pub(super) fn record_action(
     let mut data = serde_json::json!({
         "category": "user_action",
         "action": action,
-        "user": caller.user,
+        "user": caller.name(),
     });
     if let (Some(all), Value::Object(details)) = (data.as_object_mut(), details) {
         all.extend(details);

@@ -1,7 +1,7 @@
 //! Files: created, read, changed, deleted.
 
 use super::bulk::check_bulk;
-use super::{Engine, EngineError, MANY, access, check_paging};
+use super::{Engine, EngineError, MANY, Subject, access, check_paging};
 use crate::store::{Command, Effects, WriteTx, files as rows};
 use crate::wire::files::{
     CreateFilesResponse, FileModel, ListFilesQuery, ListRequiredExistingFilesResponse,
@@ -139,6 +139,7 @@ impl Engine {
     /// An unknown file.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn get_file(&self, id: i64) -> Result<FileModel, EngineError> {
+        self.may_use(Subject::Row("file", id)).await?;
         let conn = self.read("get_file").await?;
         rows::read(&conn, id)
             .await?

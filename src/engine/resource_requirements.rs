@@ -174,15 +174,19 @@ impl Engine {
     /// # Errors
     ///
     /// Unknown requirements or workflow, needs that are no numbers, sizes or durations.
-    #[tracing::instrument(level = "debug", skip(self, caller, model))]
+    #[tracing::instrument(level = "debug", skip(self, model))]
     pub async fn update_resource_requirements(
         &self,
-        caller: Caller,
         id: i64,
         model: ResourceRequirementsModel,
     ) -> Result<ResourceRequirementsModel, EngineError> {
         check(&model)?;
-        self.submit(UpdateRequirements { caller, id, model }).await
+        self.submit(UpdateRequirements {
+            caller: self.caller().clone(),
+            id,
+            model,
+        })
+        .await
     }
 
     /// Removes a set of requirements, and the jobs that have it.

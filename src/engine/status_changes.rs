@@ -121,15 +121,14 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self, caller))]
+    #[tracing::instrument(level = "debug", skip(self))]
     pub async fn reset_job_status(
         &self,
-        caller: Caller,
         workflow_id: i64,
         failed_only: bool,
     ) -> Result<ResetJobStatusResponse, EngineError> {
         self.submit(ResetJobStatus {
-            caller,
+            caller: self.caller().clone(),
             workflow_id,
             failed_only,
         })

@@ -75,7 +75,7 @@ impl Command for InitializeJobs {
             json!({
                 "category": "workflow",
                 "type": event_type,
-                "user": self.caller.user,
+                "user": self.caller.name(),
                 "message": format!("{verb} workflow {workflow_id}"),
             }),
         );
@@ -249,15 +249,14 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self, caller))]
+    #[tracing::instrument(level = "debug", skip(self))]
     pub async fn initialize_jobs(
         &self,
-        caller: Caller,
         workflow_id: i64,
         extent: Extent,
     ) -> Result<MessageResponse, EngineError> {
         self.submit(InitializeJobs {
-            caller,
+            caller: self.caller().clone(),
             workflow_id,
             extent,
         })
@@ -282,15 +281,14 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self, caller))]
+    #[tracing::instrument(level = "debug", skip(self))]
     pub async fn archive_workflow(
         &self,
-        caller: Caller,
         workflow_id: i64,
         is_archived: bool,
     ) -> Result<WorkflowModel, EngineError> {
         self.submit(ArchiveWorkflow {
-            caller,
+            caller: self.caller().clone(),
             workflow_id,
             is_archived,
         })
@@ -302,15 +300,14 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown or archived workflow; active jobs or nodes, unless forced.
-    #[tracing::instrument(level = "debug", skip(self, caller))]
+    #[tracing::instrument(level = "debug", skip(self))]
     pub async fn reset_workflow_status(
         &self,
-        caller: Caller,
         workflow_id: i64,
         force: bool,
     ) -> Result<WorkflowModel, EngineError> {
         self.submit(ResetWorkflowStatus {
-            caller,
+            caller: self.caller().clone(),
             workflow_id,
             force,
         })
@@ -322,15 +319,14 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown workflow.
-    #[tracing::instrument(level = "debug", skip(self, caller))]
+    #[tracing::instrument(level = "debug", skip(self))]
     pub async fn process_changed_job_inputs(
         &self,
-        caller: Caller,
         workflow_id: i64,
         dry_run: bool,
     ) -> Result<ProcessChangedJobInputsResponse, EngineError> {
         self.submit(ProcessChangedJobInputs {
-            caller,
+            caller: self.caller().clone(),
             workflow_id,
             dry_run,
         })

@@ -198,9 +198,11 @@ impl Engine {
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id))]
     pub async fn create_workflow(
         &self,
-        _caller: &Caller,
         mut model: WorkflowModel,
     ) -> Result<WorkflowModel, EngineError> {
+        if let Caller::Named(name) = self.caller() {
+            model.user = name.as_ref().to_owned();
+        }
         check_env(model.env.as_ref(), "workflow")?;
         if let Some(given) = model
             .dynamic_jobs

@@ -36,6 +36,10 @@ impl IntoResponse for ApiError {
                 StatusCode::NOT_FOUND,
                 json!({"error": "NotFound", "message": message}),
             ),
+            EngineError::Forbidden(message) => body(
+                StatusCode::FORBIDDEN,
+                json!({"error": "Forbidden", "message": message}),
+            ),
             EngineError::Invalid {
                 message,
                 field: None,

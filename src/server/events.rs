@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -44,7 +44,7 @@ struct Reader {
 }
 
 async fn stream_events(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(workflow_id): Path<i64>,
     Query(query): Query<Level>,
     shutdown: Shutdown,

@@ -12,15 +12,17 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-use crate::engine::{Caller, EngineError};
+use crate::engine::{Caller, Engine, EngineError};
 use crate::wire::IDEMPOTENCY_KEY;
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Engine> for Engine {
     type Rejection = Infallible;
 
-    /// Everybody is anonymous until the server can tell callers apart.
-    async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self::default())
+    /// The engine on behalf of whom the request comes from. A handler that takes the router's
+    /// state instead acts for nobody in particular.
+    async fn from_request_parts(parts: &mut Parts, engine: &Self) -> Result<Self, Infallible> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        Ok(engine.on_behalf_of(caller.unwrap_or_default()))
     }
 }
 

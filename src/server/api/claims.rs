@@ -1,6 +1,6 @@
 //! Claims: a worker asks for jobs.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
@@ -24,7 +24,7 @@ pub fn routes() -> Router<Engine> {
 }
 
 async fn next(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<ClaimNextQuery>,
     RequestKey(key): RequestKey,
@@ -33,7 +33,7 @@ async fn next(
 }
 
 async fn by_resources(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path((id, limit)): Path<(i64, i64)>,
     Query(query): Query<ClaimByResourcesQuery>,
     RequestKey(key): RequestKey,
@@ -48,7 +48,7 @@ async fn by_resources(
 }
 
 async fn requirements(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<ReadyRequirementsQuery>,
 ) -> Answer<GetReadyJobRequirementsResponse> {

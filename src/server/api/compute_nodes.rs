@@ -1,6 +1,6 @@
 //! Compute nodes: the machines on which workers run.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::get;
 use axum::{Json, Router};
 
@@ -16,38 +16,35 @@ pub fn routes() -> Router<Engine> {
         .route("/compute_nodes/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(
-    State(engine): State<Engine>,
-    Json(node): Json<ComputeNodeModel>,
-) -> Answer<ComputeNodeModel> {
+async fn create(engine: Engine, Json(node): Json<ComputeNodeModel>) -> Answer<ComputeNodeModel> {
     answer(engine.create_compute_node(node).await)
 }
 
 async fn list(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<ListComputeNodesQuery>,
 ) -> Answer<Page<ComputeNodeModel>> {
     answer(engine.list_compute_nodes(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<ComputeNodeModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ComputeNodeModel> {
     answer(engine.get_compute_node(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<ComputeNodeModel>,
 ) -> Answer<ComputeNodeModel> {
     answer(engine.update_compute_node(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<ComputeNodeModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<ComputeNodeModel> {
     answer(engine.delete_compute_node(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_compute_nodes(query.workflow_id).await)

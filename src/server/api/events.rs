@@ -1,6 +1,6 @@
 //! Stored events. The live stream is in `server/events.rs`.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
@@ -17,35 +17,32 @@ pub fn routes() -> Router<Engine> {
         .route("/events/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(State(engine): State<Engine>, Json(event): Json<EventModel>) -> Answer<EventModel> {
+async fn create(engine: Engine, Json(event): Json<EventModel>) -> Answer<EventModel> {
     answer(engine.create_event(event).await)
 }
 
-async fn list(
-    State(engine): State<Engine>,
-    Query(query): Query<ListEventsQuery>,
-) -> Answer<Page<EventModel>> {
+async fn list(engine: Engine, Query(query): Query<ListEventsQuery>) -> Answer<Page<EventModel>> {
     answer(engine.list_events(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<EventModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<EventModel> {
     answer(engine.get_event(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(data): Json<Value>,
 ) -> Answer<EventModel> {
     answer(engine.update_event(id, data).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<EventModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<EventModel> {
     answer(engine.delete_event(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_events(query.workflow_id).await)

@@ -1,6 +1,6 @@
 //! Files: paths that jobs read and write.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
@@ -25,49 +25,46 @@ pub fn bulk_routes() -> Router<Engine> {
     Router::new().route("/bulk_files", post(create_bulk))
 }
 
-async fn create(State(engine): State<Engine>, Json(file): Json<FileModel>) -> Answer<FileModel> {
+async fn create(engine: Engine, Json(file): Json<FileModel>) -> Answer<FileModel> {
     answer(engine.create_file(file).await)
 }
 
 async fn create_bulk(
-    State(engine): State<Engine>,
+    engine: Engine,
     ManyJson(files): ManyJson<FilesModel>,
 ) -> Answer<CreateFilesResponse> {
     answer(engine.create_files(files.files).await)
 }
 
 async fn required(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
 ) -> Answer<ListRequiredExistingFilesResponse> {
     answer(engine.list_required_existing_files(id).await)
 }
 
-async fn list(
-    State(engine): State<Engine>,
-    Query(query): Query<ListFilesQuery>,
-) -> Answer<Page<FileModel>> {
+async fn list(engine: Engine, Query(query): Query<ListFilesQuery>) -> Answer<Page<FileModel>> {
     answer(engine.list_files(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<FileModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<FileModel> {
     answer(engine.get_file(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<FileModel>,
 ) -> Answer<FileModel> {
     answer(engine.update_file(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<FileModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<FileModel> {
     answer(engine.delete_file(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_files(query.workflow_id).await)

@@ -1,11 +1,11 @@
 //! One run of a job: started, ended, tried again, set by hand.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 
 use super::{Answer, answer};
-use crate::engine::{Caller, Engine};
+use crate::engine::Engine;
 use crate::server::extract::RequestKey;
 use crate::wire::JobStatus;
 use crate::wire::jobs::{
@@ -32,7 +32,7 @@ pub fn routes() -> Router<Engine> {
 }
 
 async fn start(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path((id, run_id, compute_node_id)): Path<(i64, i64, i64)>,
     RequestKey(key): RequestKey,
 ) -> Answer<JobModel> {
@@ -44,7 +44,7 @@ async fn start(
 }
 
 async fn complete(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path((id, status, run_id)): Path<(i64, JobStatus, i64)>,
     RequestKey(key): RequestKey,
     Json(result): Json<ResultModel>,
@@ -53,7 +53,7 @@ async fn complete(
 }
 
 async fn complete_batch(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     RequestKey(key): RequestKey,
     Json(request): Json<BatchCompleteJobsRequest>,
@@ -66,14 +66,14 @@ async fn complete_batch(
 }
 
 async fn manage(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path((id, status, run_id)): Path<(i64, JobStatus, i64)>,
 ) -> Answer<JobModel> {
     answer(engine.manage_status_change(id, status, run_id).await)
 }
 
 async fn retry(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path((id, run_id)): Path<(i64, i64)>,
     Query(query): Query<RetryJobQuery>,
 ) -> Answer<JobModel> {
@@ -81,14 +81,13 @@ async fn retry(
 }
 
 async fn reset(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<ResetJobStatusQuery>,
 ) -> Answer<ResetJobStatusResponse> {
     answer(
         engine
-            .reset_job_status(caller, id, query.failed_only.unwrap_or(false))
+            .reset_job_status(id, query.failed_only.unwrap_or(false))
             .await,
     )
 }

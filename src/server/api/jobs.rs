@@ -1,6 +1,6 @@
 //! Jobs: created, read, changed, deleted.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
@@ -22,42 +22,39 @@ pub fn bulk_routes() -> Router<Engine> {
     Router::new().route("/bulk_jobs", post(create_bulk))
 }
 
-async fn create(State(engine): State<Engine>, Json(job): Json<JobModel>) -> Answer<JobModel> {
+async fn create(engine: Engine, Json(job): Json<JobModel>) -> Answer<JobModel> {
     answer(engine.create_job(job).await)
 }
 
 async fn create_bulk(
-    State(engine): State<Engine>,
+    engine: Engine,
     ManyJson(jobs): ManyJson<JobsModel>,
 ) -> Answer<CreateJobsResponse> {
     answer(engine.create_jobs(jobs).await)
 }
 
-async fn list(
-    State(engine): State<Engine>,
-    Query(query): Query<ListJobsQuery>,
-) -> Answer<Page<JobModel>> {
+async fn list(engine: Engine, Query(query): Query<ListJobsQuery>) -> Answer<Page<JobModel>> {
     answer(engine.list_jobs(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<JobModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<JobModel> {
     answer(engine.get_job(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<JobModel>,
 ) -> Answer<JobModel> {
     answer(engine.update_job(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<JobModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<JobModel> {
     answer(engine.delete_job(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_jobs(query.workflow_id).await)

@@ -1,11 +1,11 @@
 //! Resource requirements: what jobs need of a machine.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::{Answer, answer};
-use crate::engine::{Caller, Engine};
+use crate::engine::Engine;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 use crate::wire::resource_requirements::{
     ListResourceRequirementsQuery, ResourceRequirementsModel,
@@ -25,48 +25,37 @@ pub fn routes() -> Router<Engine> {
 }
 
 async fn create(
-    State(engine): State<Engine>,
+    engine: Engine,
     Json(model): Json<ResourceRequirementsModel>,
 ) -> Answer<ResourceRequirementsModel> {
     answer(engine.create_resource_requirements(model).await)
 }
 
 async fn list(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<ListResourceRequirementsQuery>,
 ) -> Answer<Page<ResourceRequirementsModel>> {
     answer(engine.list_resource_requirements(&query).await)
 }
 
-async fn read(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<ResourceRequirementsModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ResourceRequirementsModel> {
     answer(engine.get_resource_requirements(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<ResourceRequirementsModel>,
 ) -> Answer<ResourceRequirementsModel> {
-    answer(
-        engine
-            .update_resource_requirements(caller, id, change)
-            .await,
-    )
+    answer(engine.update_resource_requirements(id, change).await)
 }
 
-async fn delete(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<ResourceRequirementsModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<ResourceRequirementsModel> {
     answer(engine.delete_resource_requirement(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_resource_requirements(query.workflow_id).await)

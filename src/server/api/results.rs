@@ -1,6 +1,6 @@
 //! Results: how the runs of jobs ended.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::get;
 use axum::{Json, Router};
 
@@ -16,38 +16,32 @@ pub fn routes() -> Router<Engine> {
         .route("/results/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(
-    State(engine): State<Engine>,
-    Json(result): Json<ResultModel>,
-) -> Answer<ResultModel> {
+async fn create(engine: Engine, Json(result): Json<ResultModel>) -> Answer<ResultModel> {
     answer(engine.create_result(result).await)
 }
 
-async fn list(
-    State(engine): State<Engine>,
-    Query(query): Query<ListResultsQuery>,
-) -> Answer<Page<ResultModel>> {
+async fn list(engine: Engine, Query(query): Query<ListResultsQuery>) -> Answer<Page<ResultModel>> {
     answer(engine.list_results(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<ResultModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ResultModel> {
     answer(engine.get_result(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<ResultModel>,
 ) -> Answer<ResultModel> {
     answer(engine.update_result(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<ResultModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<ResultModel> {
     answer(engine.delete_result(id).await)
 }
 
 async fn delete_all(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<WorkflowQuery>,
 ) -> Answer<DeleteCountResponse> {
     answer(engine.delete_results(query.workflow_id).await)

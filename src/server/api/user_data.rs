@@ -1,6 +1,6 @@
 //! User data: JSON values that jobs read and write.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub fn bulk_routes() -> Router<Engine> {
 }
 
 async fn create(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(links): Query<CreateUserDataQuery>,
     Json(record): Json<UserDataModel>,
 ) -> Answer<UserDataModel> {
@@ -36,46 +36,40 @@ async fn create(
 }
 
 async fn create_bulk(
-    State(engine): State<Engine>,
+    engine: Engine,
     ManyJson(records): ManyJson<UserDataListModel>,
 ) -> Answer<CreateUserDataListResponse> {
     answer(engine.create_user_data_list(records.user_data).await)
 }
 
-async fn missing(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<ListMissingUserDataResponse> {
+async fn missing(engine: Engine, Path(id): Path<i64>) -> Answer<ListMissingUserDataResponse> {
     answer(engine.list_missing_user_data(id).await)
 }
 
 async fn list(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<ListUserDataQuery>,
 ) -> Answer<Page<UserDataModel>> {
     answer(engine.list_user_data(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<UserDataModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<UserDataModel> {
     answer(engine.get_user_data(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<UserDataModel>,
 ) -> Answer<UserDataModel> {
     answer(engine.update_user_data(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<UserDataModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<UserDataModel> {
     answer(engine.delete_user_data(id).await)
 }
 
-async fn delete_all(
-    State(engine): State<Engine>,
-    Query(query): Query<WorkflowQuery>,
-) -> Answer<Value> {
+async fn delete_all(engine: Engine, Query(query): Query<WorkflowQuery>) -> Answer<Value> {
     let workflow_id = query.workflow_id;
     let count = engine.delete_all_user_data(workflow_id).await;
     answer(count.map(|count| {

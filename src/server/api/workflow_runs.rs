@@ -1,12 +1,12 @@
 //! The runs of a workflow: initialised, cancelled, reset.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::workflow_runs::Extent;
-use crate::engine::{Caller, Engine, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::wire::page::MessageResponse;
 use crate::wire::workflows::{
     ArchiveWorkflowRequest, InitializeJobsQuery, ProcessChangedJobInputsResponse,
@@ -27,8 +27,7 @@ pub fn routes() -> Router<Engine> {
 }
 
 async fn initialize(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<InitializeJobsQuery>,
 ) -> Answer<MessageResponse> {
@@ -43,42 +42,35 @@ async fn initialize(
         (_, Some(true)) => Extent::Uninitialized,
         _ => Extent::All,
     };
-    answer(engine.initialize_jobs(caller, id, extent).await)
+    answer(engine.initialize_jobs(id, extent).await)
 }
 
-async fn cancel(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {
+async fn cancel(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
     answer(engine.cancel_workflow(id).await)
 }
 
 async fn archive(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(request): Json<ArchiveWorkflowRequest>,
 ) -> Answer<WorkflowModel> {
-    answer(
-        engine
-            .archive_workflow(caller, id, request.is_archived)
-            .await,
-    )
+    answer(engine.archive_workflow(id, request.is_archived).await)
 }
 
 async fn reset(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<ResetStatusQuery>,
 ) -> Answer<WorkflowModel> {
     let force = query.force.unwrap_or(false);
-    answer(engine.reset_workflow_status(caller, id, force).await)
+    answer(engine.reset_workflow_status(id, force).await)
 }
 
 async fn process_changed(
-    State(engine): State<Engine>,
-    caller: Caller,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<ProcessChangedQuery>,
 ) -> Answer<ProcessChangedJobInputsResponse> {
     let dry_run = query.dry_run.unwrap_or(false);
-    answer(engine.process_changed_job_inputs(caller, id, dry_run).await)
+    answer(engine.process_changed_job_inputs(id, dry_run).await)
 }

@@ -1,11 +1,11 @@
 //! Workflows: created, read, changed, deleted.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::{Answer, answer};
-use crate::engine::{Caller, Engine};
+use crate::engine::Engine;
 use crate::wire::jobs::{RunningJobModel, RunningJobsQuery};
 use crate::wire::page::Page;
 use crate::wire::workflows::{
@@ -25,64 +25,51 @@ pub fn routes() -> Router<Engine> {
         .route("/workflows/{id}/running_jobs", get(running_jobs))
 }
 
-async fn create(
-    State(engine): State<Engine>,
-    caller: Caller,
-    Json(workflow): Json<WorkflowModel>,
-) -> Answer<WorkflowModel> {
-    answer(engine.create_workflow(&caller, workflow).await)
+async fn create(engine: Engine, Json(workflow): Json<WorkflowModel>) -> Answer<WorkflowModel> {
+    answer(engine.create_workflow(workflow).await)
 }
 
 async fn list(
-    State(engine): State<Engine>,
+    engine: Engine,
     Query(query): Query<ListWorkflowsQuery>,
 ) -> Answer<Page<WorkflowModel>> {
     answer(engine.list_workflows(&query).await)
 }
 
-async fn read(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {
+async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
     answer(engine.get_workflow(id).await)
 }
 
 async fn update(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Json(change): Json<WorkflowModel>,
 ) -> Answer<WorkflowModel> {
     answer(engine.update_workflow(id, change).await)
 }
 
-async fn delete(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<WorkflowModel> {
+async fn delete(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
     answer(engine.delete_workflow(id).await)
 }
 
-async fn status(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<WorkflowStatusResponse> {
+async fn status(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowStatusResponse> {
     answer(engine.get_workflow_status(id).await)
 }
 
-async fn is_complete(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<IsCompleteResponse> {
+async fn is_complete(engine: Engine, Path(id): Path<i64>) -> Answer<IsCompleteResponse> {
     answer(engine.is_workflow_complete(id).await)
 }
 
-async fn is_uninitialized(
-    State(engine): State<Engine>,
-    Path(id): Path<i64>,
-) -> Answer<IsUninitializedResponse> {
+async fn is_uninitialized(engine: Engine, Path(id): Path<i64>) -> Answer<IsUninitializedResponse> {
     answer(engine.is_workflow_uninitialized(id).await)
 }
 
-async fn job_ids(State(engine): State<Engine>, Path(id): Path<i64>) -> Answer<ListJobIdsResponse> {
+async fn job_ids(engine: Engine, Path(id): Path<i64>) -> Answer<ListJobIdsResponse> {
     answer(engine.list_job_ids(id).await)
 }
 
 async fn running_jobs(
-    State(engine): State<Engine>,
+    engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<RunningJobsQuery>,
 ) -> Answer<Page<RunningJobModel>> {
