@@ -4,11 +4,17 @@
 pub mod claims;
 pub mod compute_nodes;
 pub mod events;
+pub mod failure_handlers;
 pub mod files;
 pub mod job_runs;
 pub mod jobs;
+pub mod local_schedulers;
 pub mod resource_requirements;
 pub mod results;
+pub mod ro_crate_entities;
+pub mod scheduled_compute_nodes;
+pub mod slurm_schedulers;
+pub mod slurm_stats;
 pub mod system;
 pub mod user_data;
 pub mod workflow_runs;
