@@ -28,6 +28,8 @@ pub mod paging;
 mod plans;
 pub mod reads;
 pub mod ready;
+pub mod relationships;
+pub mod remote_workers;
 pub mod resource_requirements;
 pub mod results;
 pub mod ro_crate_entities;

@@ -14,6 +14,8 @@ pub mod files;
 pub mod jobs;
 pub mod local_schedulers;
 pub mod page;
+pub mod relationships;
+pub mod remote_workers;
 pub mod resource_requirements;
 pub mod results;
 pub mod ro_crate_entities;

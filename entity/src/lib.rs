@@ -19,6 +19,7 @@ pub mod job_input_user_data;
 pub mod job_output_file;
 pub mod job_output_user_data;
 pub mod local_scheduler;
+pub mod remote_worker;
 pub mod resource_requirements;
 pub mod result;
 pub mod ro_crate_entity;

@@ -34,6 +34,7 @@ async fn read_all(db: &DatabaseConnection) -> Result<(), DbErr> {
         job_output_file,
         job_output_user_data,
         local_scheduler,
+        remote_worker,
         resource_requirements,
         result,
         ro_crate_entity,

@@ -57,19 +57,28 @@ const MAKING: usize = 2;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// What answers a list: as many rows as the query says, or the most a page may have.
-const LISTS: [(&str, Listed); 12] = [
+const LISTS: [(&str, Listed); 18] = [
     ("/compute_nodes", Listed::ComputeNodes),
     ("/events", Listed::Events),
     ("/files", Listed::Files),
     ("/jobs", Listed::Jobs),
     ("/resource_requirements", Listed::ResourceRequirements),
     ("/results", Listed::Results),
+    ("/slurm_stats", Listed::SlurmStats),
     ("/user_data", Listed::UserData),
     ("/workflows", Listed::Workflows),
+    ("/workflows/{id}/job_dependencies", Listed::JobDependencies),
+    ("/workflows/{id}/job_file_relationships", Listed::Files),
     ("/workflows/{id}/job_ids", Listed::Jobs),
+    (
+        "/workflows/{id}/job_user_data_relationships",
+        Listed::UserData,
+    ),
     ("/workflows/{id}/missing_user_data", Listed::UserData),
     ("/workflows/{id}/required_existing_files", Listed::Files),
+    ("/workflows/{id}/ro_crate_entities", Listed::RoCrateEntities),
     ("/workflows/{id}/running_jobs", Listed::RunningJobs),
+    ("/workflows/{id}/slurm_job_correlations", Listed::Results),
 ];
 
 /// The room for large answers. Cheap to clone.
@@ -332,10 +341,11 @@ fn asked_list(request: &Request) -> Option<AskedList> {
     let Query(fields) = Query::<Fields>::try_from_uri(request.uri()).ok()?;
     let limit = fields.limit.unwrap_or(MAX_LIMIT);
     let in_path = || request.uri().path().rsplit('/').nth(1)?.parse().ok();
-    (limit <= MAX_LIMIT).then(|| AskedList {
+    // Above it most lists are refused, and the others cut.
+    Some(AskedList {
         listed,
         workflow_id: fields.workflow_id.or_else(in_path),
-        limit,
+        limit: limit.min(MAX_LIMIT),
     })
 }
 

@@ -9,6 +9,8 @@ pub mod files;
 pub mod job_runs;
 pub mod jobs;
 pub mod local_schedulers;
+pub mod relationships;
+pub mod remote_workers;
 pub mod resource_requirements;
 pub mod results;
 pub mod ro_crate_entities;

@@ -58,6 +58,8 @@ pub fn router(
         .merge(api::job_runs::routes())
         .merge(api::jobs::routes())
         .merge(api::local_schedulers::routes())
+        .merge(api::relationships::routes())
+        .merge(api::remote_workers::routes())
         .merge(api::resource_requirements::routes())
         .merge(api::results::routes())
         .merge(api::ro_crate_entities::routes())

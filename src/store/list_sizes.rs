@@ -14,14 +14,20 @@ pub enum Listed {
     Events,
     /// Files of a workflow.
     Files,
+    /// Jobs that wait, each with one that it waits for.
+    JobDependencies,
     /// Jobs of a workflow.
     Jobs,
     /// Resource requirements of a workflow.
     ResourceRequirements,
+    /// RO-Crate entities of a workflow.
+    RoCrateEntities,
     /// Results of a workflow.
     Results,
     /// Jobs of a workflow that run.
     RunningJobs,
+    /// Slurm statistics of a workflow.
+    SlurmStats,
     /// User data of a workflow.
     UserData,
     /// All workflows.
@@ -40,9 +46,12 @@ impl Listed {
             Self::ComputeNodes => of!("compute_node WHERE workflow_id = ?1"),
             Self::Events => of!("event WHERE workflow_id = ?1"),
             Self::Files => of!("file WHERE workflow_id = ?1"),
+            Self::JobDependencies => of!("job_depends_on WHERE workflow_id = ?1"),
             Self::Jobs => of!("job WHERE workflow_id = ?1"),
             Self::ResourceRequirements => of!("resource_requirements WHERE workflow_id = ?1"),
             Self::Results => of!("result WHERE workflow_id = ?1"),
+            Self::RoCrateEntities => of!("ro_crate_entity WHERE workflow_id = ?1"),
+            Self::SlurmStats => of!("slurm_stats WHERE workflow_id = ?1"),
             Self::RunningJobs => of!("job WHERE workflow_id = ?1 AND status <> 0 AND status = 4"),
             Self::UserData => of!("user_data WHERE workflow_id = ?1"),
             // The number is no workflow's; it has to stand somewhere.
