@@ -1,5 +1,6 @@
 //! What flags and environment say, as plain values.
 
+pub mod access;
 pub mod otlp;
 pub mod slow;
 pub mod telemetry;
@@ -128,6 +129,10 @@ pub struct RunArgs {
         env = "TORC_SERVER_SNAPSHOT_KEEP"
     )]
     pub snapshot_keep: u16,
+
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: access::AccessArgs,
 
     /// What the server shows of itself.
     #[command(flatten)]

@@ -5,7 +5,8 @@
 //! | [`wire`] | the types on the wire, seen by both sides | nothing of ours |
 //! | [`store`] | SQL, transactions, entity to wire | `wire` |
 //! | [`engine`] | the rules, commands and reads, effects | `store`, `wire` |
-//! | [`server`] | axum, status codes, the joining of the parts | `engine`, `wire`, `telemetry`; `server.rs` also `store` |
+//! | [`htpasswd`] | the file of users | nothing of ours |
+//! | [`server`] | axum, status codes, the joining of the parts | `engine`, `htpasswd`, `wire`, `telemetry`; `server.rs` also `store` |
 //! | [`telemetry`] | subscriber layers, histograms, dumps | `config` |
 //! | [`spec`] | workflow files and their expansion | `wire` |
 //! | [`client`] | the API over HTTP | `wire` |
@@ -21,6 +22,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod htpasswd;
 pub mod runner;
 pub mod say;
 pub mod server;

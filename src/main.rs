@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
 use torc_server::say::say;
+use torc_server::server::auth::AuthConfig;
 use torc_server::server::{self, RunningServer, ServerConfig};
 use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
@@ -118,6 +119,13 @@ async fn serve(
         readers: args.worker_threads().max(2) + 2,
         sweep_interval: args.completion_check_interval_secs,
         bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
+        auth: AuthConfig {
+            file: args.access.auth_file.clone(),
+            required: args.access.require_auth,
+            cache_ttl: Duration::from_secs(args.access.credential_cache_ttl_secs.into()),
+        },
+        enforce_access_control: args.access.enforce_access_control,
+        admin_users: args.access.admins(),
         ..ServerConfig::default()
     };
     let server = server::start(config, Some(telemetry.clone())).await?;

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod api;
+pub mod auth;
 pub mod bodies;
 pub mod debug;
 pub mod error;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use self::answers::Answers;
+use self::auth::{Auth, AuthConfig, AuthError};
 use self::router::Bounds;
 use crate::engine::{Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
@@ -55,6 +57,12 @@ pub struct ServerConfig {
     pub answer_bytes: usize,
     /// How long a client may leave untaken what it is sent.
     pub write_timeout: Duration,
+    /// Who has to say who they are.
+    pub auth: AuthConfig,
+    /// Let workflows be used by those only who may.
+    pub enforce_access_control: bool,
+    /// Users who may do everything.
+    pub admin_users: Vec<String>,
 }
 
 impl Default for ServerConfig {
@@ -70,6 +78,9 @@ impl Default for ServerConfig {
             bulk_body_bytes: router::BULK_BODY_BYTES,
             answer_bytes: answers::ALL_ANSWERS,
             write_timeout: http::WRITE,
+            auth: AuthConfig::default(),
+            enforce_access_control: false,
+            admin_users: Vec::new(),
         }
     }
 }
@@ -80,6 +91,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The users.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The address.
     #[error("cannot listen on {address}: {cause}{hint}")]
     Listen {
@@ -110,7 +124,8 @@ pub async fn start(
     config: ServerConfig,
     telemetry: Option<TelemetryHandle>,
 ) -> Result<RunningServer, StartError> {
-    // The port first: a second server on it should not touch the database.
+    let auth = Auth::new(&config.auth)?;
+    // The port before the database: a second server on it should not touch the database.
     let listener = listen(&config.host, config.port).await?;
     let address = listener.local_addr().map_err(|cause| StartError::Listen {
         address: config.host.clone(),
@@ -140,7 +155,7 @@ pub async fn start(
         bulk_body_bytes: config.bulk_body_bytes,
         answers: Answers::new(config.answer_bytes),
     };
-    let router = router::router(engine, telemetry, shutdown.clone(), &bounds);
+    let router = router::router(engine, telemetry, shutdown.clone(), &bounds, auth);
     let serve = http::serve(listener, router, shutdown, config.write_timeout);
     let http = task::spawn("http-listener", serve);
     Ok(RunningServer {

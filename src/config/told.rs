@@ -9,7 +9,7 @@ use super::{Durability, RunArgs};
 impl RunArgs {
     /// What the server was started with, as JSON.
     pub fn told(&self) -> Value {
-        let telemetry = &self.telemetry;
+        let (telemetry, access) = (&self.telemetry, &self.access);
         let slow: Vec<Value> = telemetry
             .slow
             .iter()
@@ -32,6 +32,11 @@ impl RunArgs {
             "max_request_body_mb": self.max_request_body_mb,
             "snapshot_path": self.snapshot_path,
             "snapshot_keep": self.snapshot_keep,
+            "auth_file": access.auth_file,
+            "require_auth": access.require_auth,
+            "credential_cache_ttl_s": access.credential_cache_ttl_secs,
+            "enforce_access_control": access.enforce_access_control,
+            "admin_users": access.admins(),
             "log_level": telemetry.log_level,
             "log_dir": telemetry.log_dir,
             "json_logs": telemetry.json_logs,

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use super::answers::{self, Answers};
+use super::auth::{self, Auth};
 use super::bodies::{self, Bodies};
 use super::recorded::recorded;
 use super::{api, debug, events};
@@ -40,6 +41,7 @@ pub fn router(
     telemetry: Option<TelemetryHandle>,
     shutdown: Shutdown,
     bounds: &Bounds,
+    auth: Auth,
 ) -> Router {
     let bulk_body_bytes = bounds.bulk_body_bytes;
     let bulk = Router::new()
@@ -71,6 +73,7 @@ pub fn router(
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
         .merge(events::routes(shutdown.clone()))
+        .merge(auth::reload::routes(auth.clone()))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
         .layer(middleware::from_fn_with_state(
@@ -93,6 +96,7 @@ pub fn router(
         .merge(debug::routes(telemetry, shutdown, sources))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(middleware::from_fn_with_state(auth, auth::identified))
         .layer(middleware::from_fn(headers))
         .layer(middleware::from_fn(recorded))
         .with_state(engine)

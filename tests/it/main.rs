@@ -10,6 +10,7 @@
 )]
 
 mod analyze_timings;
+mod auth;
 mod bad_input;
 mod bad_luck;
 mod bad_start;

@@ -12,7 +12,7 @@ fn allowed(part: &str) -> Option<&'static [&'static str]> {
         "wire" => &["wire"],
         "store" => &["store", "wire"],
         "engine" => &["engine", "store", "wire"],
-        "server" => &["server", "engine", "wire", "telemetry"],
+        "server" => &["server", "engine", "htpasswd", "wire", "telemetry"],
         "server.rs" => &["server", "store", "engine", "telemetry"],
         "telemetry" => &["telemetry", "config"],
         "spec" => &["spec", "wire"],
@@ -21,6 +21,7 @@ fn allowed(part: &str) -> Option<&'static [&'static str]> {
         "cli" => &["cli", "spec", "client", "runner", "wire"],
         "cli/standalone.rs" => &["cli", "server", "wire", "store"],
         "config" => &["config"],
+        "htpasswd" => &["htpasswd"],
         "clock" | "say" | "shutdown" => &[],
         "lib" => return None,
         "main" | "bin" => return None,
@@ -50,7 +51,7 @@ const BELOW_LEAVES: [&str; 4] = [
 ];
 
 /// Crates that only one part may know.
-const ALONE: [(&str, &[&str]); 11] = [
+const ALONE: [(&str, &[&str]); 12] = [
     ("sea_orm", &["store"]),
     ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
@@ -58,6 +59,7 @@ const ALONE: [(&str, &[&str]); 11] = [
     ("migration", &["store"]),
     ("axum", &["server"]),
     ("prometheus_client", &["telemetry"]),
+    ("bcrypt", &["htpasswd"]),
     ("hyper", &["server"]),
     ("pprof", &["telemetry"]),
     ("reqwest", &["client", "telemetry"]),
