@@ -1,6 +1,7 @@
 //! What flags and environment say, as plain values.
 
 pub mod access;
+pub mod htpasswd;
 pub mod otlp;
 pub mod slow;
 pub mod telemetry;
@@ -44,13 +45,17 @@ impl Cli {
 /// The command line, where a variable that is set but empty counts as not set, as in
 /// shells and unit files that cannot unset.
 fn command() -> clap::Command {
+    without_empty_variables(Cli::command())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    Cli::command().mut_subcommands(|command| {
-        command.mut_args(|arg| match arg.get_env() {
+    command
+        .mut_args(|arg| match arg.get_env() {
             Some(name) if is_empty(name) => arg.env(None::<&'static str>),
             _ => arg,
         })
-    })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// What `torc-server` can do.
@@ -58,6 +63,15 @@ fn command() -> clap::Command {
 pub enum Command {
     /// Run the server.
     Run(Box<RunArgs>),
+    /// Manage the file of users that --auth-file names.
+    #[command(
+        subcommand,
+        after_help = "A running server reads the file again on POST /admin/reload-auth.\n\
+                      Exit codes: 0 done, or the password is right; 1 it could not be done, \
+                      there is no such user, or the password is wrong; 2 wrong usage, a name or \
+                      a password that is no good among it."
+    )]
+    Htpasswd(htpasswd::HtpasswdCommand),
 }
 
 /// What an acknowledged write survives.
@@ -163,7 +177,7 @@ impl RunArgs {
         let mut matches = command().try_get_matches_from(line)?;
         match Cli::from_arg_matches_mut(&mut matches)?.command {
             Some(Command::Run(run)) => Ok(*run),
-            None => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
+            _ => Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand)),
         }
     }
 

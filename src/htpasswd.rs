@@ -1,6 +1,9 @@
 //! The file of users, as `htpasswd -B` writes it: a name, a colon and a bcrypt hash on
 //! each line. Empty lines and lines that begin with `#` mean nothing.
 
+pub mod command;
+pub mod edit;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;

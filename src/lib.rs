@@ -5,7 +5,7 @@
 //! | [`wire`] | the types on the wire, seen by both sides | nothing of ours |
 //! | [`store`] | SQL, transactions, entity to wire | `wire` |
 //! | [`engine`] | the rules, commands and reads, effects | `store`, `wire` |
-//! | [`htpasswd`] | the file of users | nothing of ours |
+//! | [`htpasswd`] | the file of users, and its command | `config` |
 //! | [`server`] | axum, status codes, the joining of the parts | `engine`, `htpasswd`, `wire`, `telemetry`; `server.rs` also `store` |
 //! | [`telemetry`] | subscriber layers, histograms, dumps | `config` |
 //! | [`spec`] | workflow files and their expansion | `wire` |
@@ -13,7 +13,7 @@
 //! | [`runner`] | the worker: child processes | `client`, `wire` |
 //! | [`cli`] | the `torc` commands | `spec`, `client`, `runner`, `wire` |
 //!
-//! `clock`, `say`, `shutdown`, `telemetry::task`, `telemetry::phase` and
+//! `clock`, `prompt`, `say`, `shutdown`, `telemetry::task`, `telemetry::phase` and
 //! `telemetry::resource` are leaves: anyone may import them, they import nothing
 //! of ours. `tests/it/tidy.rs` holds this table.
 
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod htpasswd;
+pub mod prompt;
 pub mod runner;
 pub mod say;
 pub mod server;

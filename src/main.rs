@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use torc_server::config::htpasswd::HtpasswdCommand;
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
 use torc_server::say::say;
@@ -14,7 +15,7 @@ use torc_server::server::{self, RunningServer, ServerConfig};
 use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
-use torc_server::{shutdown, store};
+use torc_server::{htpasswd, shutdown, store};
 
 /// The flight recorder keeps small pieces for some seconds and gives them back in the order
 /// in which they came. Under load glibc's allocator spends a third of the server's time on
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let _ = dotenvy::dotenv();
     let args = match Cli::read().command {
         Some(Command::Run(args)) => *args,
+        Some(Command::Htpasswd(command)) => return htpasswd(command),
         None => match RunArgs::defaults() {
             Ok(args) => args,
             Err(error) => error.exit(),
@@ -50,6 +52,16 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),
+    }
+}
+
+fn htpasswd(command: HtpasswdCommand) -> ExitCode {
+    match htpasswd::command::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(format_args!("torc-server: {failure}"));
+            ExitCode::from(failure.code())
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod doctor;
 mod events;
 mod flight;
 mod flight_dumps;
+mod htpasswd;
 mod initialize;
 mod job_runs;
 mod large_answers;
