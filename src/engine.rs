@@ -5,6 +5,7 @@
 //! database nor clock. No HTTP, no SQL here.
 
 pub mod access;
+mod action_config;
 mod bulk;
 pub mod claims;
 pub mod compute_nodes;
@@ -34,8 +35,10 @@ pub mod status_changes;
 pub mod status_moves;
 pub mod sweep;
 pub mod transition;
+mod triggers;
 pub mod user_data;
 mod weight;
+pub mod workflow_actions;
 pub mod workflow_runs;
 pub mod workflow_status;
 pub mod workflows;

@@ -43,6 +43,7 @@ pub mod sql;
 pub mod statements;
 pub mod tx;
 pub mod user_data;
+pub mod workflow_actions;
 pub mod workflow_status;
 pub mod workflows;
 pub mod writer;

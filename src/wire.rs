@@ -28,6 +28,7 @@ pub mod system;
 pub mod units;
 pub mod user_data;
 pub mod vitals;
+pub mod workflow_actions;
 pub mod workflow_config;
 pub mod workflows;
 

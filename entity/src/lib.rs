@@ -29,4 +29,5 @@ pub mod slurm_stats;
 pub mod user_data;
 pub mod workflow;
 pub mod workflow_access_group;
+pub mod workflow_action;
 pub mod workflow_result;

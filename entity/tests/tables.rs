@@ -44,6 +44,7 @@ async fn read_all(db: &DatabaseConnection) -> Result<(), DbErr> {
         user_data,
         workflow,
         workflow_access_group,
+        workflow_action,
         workflow_result,
     );
     Ok(())

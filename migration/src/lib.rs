@@ -7,6 +7,7 @@
 mod m0001_tables;
 mod m0002_engine;
 mod m0003_no_dependents;
+mod m0004_actions;
 
 pub use m0002_engine::REBUILD_COUNTERS;
 pub use sea_orm_migration::MigratorTrait;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_tables::Migration),
             Box::new(m0002_engine::Migration),
             Box::new(m0003_no_dependents::Migration),
+            Box::new(m0004_actions::Migration),
         ]
     }
 }

@@ -30,6 +30,9 @@ pub enum EngineError {
     /// The request collides with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The same, where the answer tells more of it: an object with a `message`.
+    #[error("{}", .0["message"].as_str().unwrap_or_default())]
+    Collision(Value),
     /// The store's own failures.
     #[error(transparent)]
     Store(StoreError),

@@ -162,24 +162,21 @@ impl Ending {
     }
 }
 
-/// Remembers a failure of the run and releases what waited.
+/// Remembers a failure of the run and releases what waited on the jobs that `ended`, which
+/// matter to actions alone.
 fn after(
     tx: &WriteTx<'_>,
     effects: &mut Effects,
     workflow_id: i64,
-    state: &WorkflowState,
+    mut state: WorkflowState,
     failed: bool,
+    ended: Vec<i64>,
 ) -> Result<(), EngineError> {
     if failed && !state.has_failures {
         workflows::set_failures(tx, workflow_id, true)?;
+        state.has_failures = true;
     }
-    decide_blocked(
-        tx,
-        effects,
-        workflow_id,
-        state.run_id,
-        failed || state.has_failures,
-    )
+    decide_blocked(tx, effects, workflow_id, &state, ended)
 }
 
 struct CompleteJob {
@@ -202,7 +199,12 @@ impl Command for CompleteJob {
             Ended::Before(row) => row,
             Ended::Now(row) => {
                 if ending.status.is_complete() {
-                    after(tx, effects, workflow_id, &state, ending.failed())?;
+                    let ended = if state.has_actions {
+                        vec![ending.job_id]
+                    } else {
+                        Vec::new()
+                    };
+                    after(tx, effects, workflow_id, state, ending.failed(), ended)?;
                 }
                 row
             }
@@ -231,7 +233,7 @@ impl Command for BatchCompleteJobs {
         access::workflow(tx, self.workflow_id)?;
         let state = state_of(tx, self.workflow_id)?;
         let mut answer = BatchCompleteJobsResponse::default();
-        let (mut released, mut failed) = (false, false);
+        let (mut released, mut failed, mut ended) = (false, false, Vec::new());
         for entry in self.entries {
             let ending = Ending {
                 job_id: entry.job_id,
@@ -249,7 +251,11 @@ impl Command for BatchCompleteJobs {
             ) {
                 Ok(now) => {
                     answer.completed.push(ending.job_id);
-                    released |= now && ending.status.is_complete();
+                    let ends = now && ending.status.is_complete();
+                    released |= ends;
+                    if ends && state.has_actions {
+                        ended.push(ending.job_id);
+                    }
                     failed |= now && ending.failed();
                 }
                 // A row that is not there or a rule that is broken concerns one
@@ -262,7 +268,7 @@ impl Command for BatchCompleteJobs {
             }
         }
         if released {
-            after(tx, effects, self.workflow_id, &state, failed)?;
+            after(tx, effects, self.workflow_id, state, failed, ended)?;
         }
         Ok(answer)
     }

@@ -257,7 +257,7 @@ impl Command for DeleteJob {
         // What waited for this job alone waits for nobody now, and nothing else may come
         // that would look at it.
         let state = state_of(tx, workflow_id)?;
-        decide_blocked(tx, effects, workflow_id, state.run_id, state.has_failures)?;
+        decide_blocked(tx, effects, workflow_id, &state, Vec::new())?;
         Ok(model)
     }
 }

@@ -3,12 +3,17 @@
 use super::EngineError;
 use super::status_moves::move_all;
 use super::transition::{Release, release};
+use super::triggers;
+use crate::store::workflows::WorkflowState;
 use crate::store::{Effects, WriteTx, graph, run_state};
 use crate::wire::JobStatus;
 
 /// Decides over every blocked job of a workflow that waits for nobody any more.
 /// A cancelled one counts as ended for those behind it, so this goes on until
 /// nothing is left to decide. Its cost is what it decides, not the workflow.
+///
+/// `ended` are the jobs that ended before, which may be what actions wait for; it may be
+/// left empty where `state` says that there are none.
 ///
 /// # Errors
 ///
@@ -17,10 +22,10 @@ pub(super) fn decide_blocked(
     tx: &WriteTx<'_>,
     effects: &mut Effects,
     workflow_id: i64,
-    run_id: i64,
-    run_has_failures: bool,
+    state: &WorkflowState,
+    mut ended: Vec<i64>,
 ) -> Result<(), EngineError> {
-    let mut ready = 0;
+    let mut ready = Vec::new();
     loop {
         let jobs = graph::decidable(tx, workflow_id)?;
         if jobs.is_empty() {
@@ -29,14 +34,14 @@ pub(super) fn decide_blocked(
         let (mut to_ready, mut to_canceled) = (Vec::new(), Vec::new());
         for (job_id, wants_cancel) in jobs {
             // Only looked up where it can matter: it is a query per job.
-            let failed =
-                wants_cancel && run_has_failures && graph::failed_blocker(tx, job_id, run_id)?;
-            match release(wants_cancel, run_has_failures, failed) {
+            let failed = wants_cancel
+                && state.has_failures
+                && graph::failed_blocker(tx, job_id, state.run_id)?;
+            match release(wants_cancel, state.has_failures, failed) {
                 Release::Ready => to_ready.push(job_id),
                 Release::Cancel => to_canceled.push(job_id),
             }
         }
-        ready += to_ready.len();
         // None of them waits for another one of them, so the order means nothing.
         move_all(workflow_id, &to_ready, JobStatus::Ready, |job_id| {
             run_state::set_status(tx, job_id, JobStatus::Ready)
@@ -44,7 +49,12 @@ pub(super) fn decide_blocked(
         move_all(workflow_id, &to_canceled, JobStatus::Canceled, |job_id| {
             run_state::end(tx, job_id, JobStatus::Canceled)
         })?;
+        ready.append(&mut to_ready);
+        ended.append(&mut to_canceled);
     }
-    effects.wake_claimers(workflow_id, ready);
+    if state.has_actions {
+        triggers::jobs_moved(tx, workflow_id, &ready, &ended)?;
+    }
+    effects.wake_claimers(workflow_id, ready.len());
     Ok(())
 }

@@ -20,7 +20,7 @@ impl Command for Sweep {
     fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<usize, EngineError> {
         let mut processed = 0;
         for workflow_id in graph::unprocessed_workflows(tx)? {
-            let Some(state) = workflows::state(tx, workflow_id)? else {
+            let Some(mut state) = workflows::state(tx, workflow_id)? else {
                 continue;
             };
             let ended = graph::unprocessed_results(tx, workflow_id, state.run_id)?;
@@ -28,9 +28,10 @@ impl Command for Sweep {
                 // Ended without a result in this run: releases nobody by itself.
                 continue;
             }
-            let failed = state.has_failures || ended.iter().any(|(_, failed)| *failed);
-            workflows::set_failures(tx, workflow_id, failed)?;
-            decide_blocked(tx, effects, workflow_id, state.run_id, failed)?;
+            state.has_failures |= ended.iter().any(|(_, failed)| *failed);
+            workflows::set_failures(tx, workflow_id, state.has_failures)?;
+            let jobs = ended.iter().map(|(job_id, _)| *job_id).collect();
+            decide_blocked(tx, effects, workflow_id, &state, jobs)?;
             for (job_id, _) in &ended {
                 graph::mark_processed(tx, *job_id)?;
             }

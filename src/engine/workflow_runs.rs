@@ -6,7 +6,7 @@ use super::events::{record, record_action};
 use super::job_runs::state_of;
 use super::status_moves::{move_all, move_set};
 use super::workflows::get;
-use super::{Caller, Engine, EngineError, access, input_hash};
+use super::{Caller, Engine, EngineError, access, input_hash, triggers};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
@@ -61,6 +61,7 @@ impl Command for InitializeJobs {
             run_state::initialize(tx, workflow_id, only_uninitialized)
         })?;
         input_hash::store_all(tx, workflow_id)?;
+        triggers::run_begins(tx, workflow_id, only_uninitialized)?;
         // The contract has the two names this way round.
         let event_type = if only_uninitialized {
             "workflow_started"

@@ -19,6 +19,7 @@ pub mod slurm_schedulers;
 pub mod slurm_stats;
 pub mod system;
 pub mod user_data;
+pub mod workflow_actions;
 pub mod workflow_runs;
 pub mod workflows;
 

@@ -58,6 +58,7 @@ impl IntoResponse for ApiError {
                 StatusCode::CONFLICT,
                 json!({"error": "Conflict", "message": message}),
             ),
+            EngineError::Collision(error) => body(StatusCode::CONFLICT, error),
             EngineError::Store(error) => store(&error),
         }
     }

@@ -70,6 +70,7 @@ pub fn router(
         .merge(api::slurm_stats::routes())
         .merge(api::system::routes())
         .merge(api::user_data::routes())
+        .merge(api::workflow_actions::routes())
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
         .merge(events::routes(shutdown.clone()))

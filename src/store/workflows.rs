@@ -47,7 +47,9 @@ table!(
 const EXISTS: Sql = Sql::new("workflow.exists", "SELECT 1 FROM workflow WHERE id = ?");
 const STATE: Sql = Sql::new(
     "workflow.state",
-    "SELECT run_id, is_canceled, is_archived, has_failures FROM workflow WHERE id = ?",
+    "SELECT run_id, is_canceled, is_archived, has_failures, \
+       EXISTS (SELECT 1 FROM workflow_action WHERE workflow_id = w.id) \
+     FROM workflow w WHERE id = ?",
 );
 const SET_CANCELED: Sql = Sql::new(
     "workflow.set_canceled",
@@ -142,6 +144,8 @@ pub struct WorkflowState {
     pub is_archived: bool,
     /// A job of the current run ended with a return code other than 0.
     pub has_failures: bool,
+    /// Something is to be done when something happens to it.
+    pub has_actions: bool,
 }
 
 /// Whether the workflow exists.
@@ -165,6 +169,7 @@ pub fn state(tx: &WriteTx<'_>, id: i64) -> Result<Option<WorkflowState>, StoreEr
             is_canceled: row.get(1)?,
             is_archived: row.get(2)?,
             has_failures: row.get(3)?,
+            has_actions: row.get(4)?,
         })
     })
 }
