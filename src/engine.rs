@@ -34,6 +34,7 @@ pub mod statements;
 pub mod status_changes;
 pub mod status_moves;
 pub mod sweep;
+pub mod tasks;
 pub mod transition;
 mod triggers;
 pub mod user_data;

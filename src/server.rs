@@ -145,6 +145,10 @@ pub async fn start(
     };
     let store = Store::open(&options, perform).await?;
     let engine = Engine::new(store.writer.clone(), store.reads.clone(), events);
+    if let Err(error) = engine.interrupt_tasks().await {
+        // They stay as they are until the next start; all else works.
+        tracing::warn!("tasks of an earlier process were not marked as failed: {error}");
+    }
     let (trigger, shutdown) = shutdown::pair();
     let sweep = task::spawn("repair-sweep", {
         let engine = engine.clone();

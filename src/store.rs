@@ -41,6 +41,7 @@ pub mod slurm_stats;
 pub mod snapshot;
 pub mod sql;
 pub mod statements;
+pub mod tasks;
 pub mod tx;
 pub mod user_data;
 pub mod workflow_actions;

@@ -25,6 +25,7 @@ pub mod slurm_schedulers;
 pub mod slurm_stats;
 pub mod status;
 pub mod system;
+pub mod tasks;
 pub mod units;
 pub mod user_data;
 pub mod vitals;

@@ -8,6 +8,7 @@
 )]
 
 pub mod access_group;
+pub mod async_handle;
 pub mod compute_node;
 pub mod event;
 pub mod failure_handler;

@@ -37,6 +37,9 @@ pub(super) trait Noun: Owned + Clone {
         Ok(())
     }
 
+    /// What the world hears of a new one.
+    fn created(&self, _effects: &mut Effects) {}
+
     /// What the database's refusal means.
     fn refused(error: StoreError) -> EngineError {
         error.into()
@@ -50,11 +53,12 @@ impl<N: Noun> Command for Create<N> {
     type Reply = N;
     type Error = EngineError;
 
-    fn apply(self, tx: &WriteTx<'_>, _: &mut Effects) -> Result<N, EngineError> {
+    fn apply(self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<N, EngineError> {
         let mut model = self.0;
         access::workflow(tx, model.workflow_id())?;
         model.check(tx)?;
         *model.id() = Some(owned::insert(tx, &model).map_err(N::refused)?);
+        model.created(effects);
         Ok(model)
     }
 }

@@ -1,8 +1,11 @@
 //! Scheduled compute nodes: created, read, changed, deleted.
 
+use serde_json::json;
+
 use super::owned::Noun;
 use super::{Engine, EngineError};
-use crate::store::scheduled_compute_nodes as rows;
+use crate::store::{Effects, scheduled_compute_nodes as rows};
+use crate::wire::events::Severity;
 use crate::wire::page::{DeleteCountResponse, Page};
 use crate::wire::scheduled_compute_nodes::{
     ListScheduledComputeNodesQuery, ScheduledComputeNodesModel,
@@ -21,6 +24,22 @@ impl Noun for ScheduledComputeNodesModel {
 
     fn id(&mut self) -> &mut Option<i64> {
         &mut self.id
+    }
+
+    fn created(&self, effects: &mut Effects) {
+        effects.event(
+            self.workflow_id,
+            "scheduler_node_created",
+            Severity::Info,
+            json!({
+                "category": "scheduler",
+                "scheduled_compute_node_id": self.id,
+                "scheduler_id": self.scheduler_id,
+                "scheduler_config_id": self.scheduler_config_id,
+                "scheduler_type": self.scheduler_type,
+                "status": self.status,
+            }),
+        );
     }
 
     fn merge(&mut self, change: Self) {

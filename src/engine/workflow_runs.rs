@@ -6,17 +6,20 @@ use super::events::{record, record_action};
 use super::job_runs::state_of;
 use super::status_moves::{move_all, move_set};
 use super::workflows::get;
-use super::{Caller, Engine, EngineError, access, input_hash, triggers};
+use super::{Caller, Engine, EngineError, access, input_hash, tasks, triggers};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
 use crate::wire::page::MessageResponse;
 use crate::wire::workflows::{ProcessChangedJobInputsResponse, WorkflowModel};
 
-struct InitializeJobs {
-    caller: Caller,
-    workflow_id: i64,
-    extent: Extent,
+/// Sets up a run.
+pub(super) struct InitializeJobs {
+    pub(super) caller: Caller,
+    pub(super) workflow_id: i64,
+    pub(super) extent: Extent,
+    /// The task that this is the work of.
+    pub(super) task: Option<tasks::Running>,
 }
 
 /// Which jobs an initialisation is about.
@@ -45,7 +48,7 @@ impl Command for InitializeJobs {
                 .iter()
                 .any(|(status, jobs)| *jobs > 0 && !untouched.contains(status))
             {
-                return Ok(());
+                return self.over(tx, effects);
             }
             let state = state_of(tx, workflow_id)?;
             // A new run would take a workflow out of the archive, or back from its end.
@@ -81,11 +84,21 @@ impl Command for InitializeJobs {
             }),
         );
         effects.wake_claimers(workflow_id, ready);
-        Ok(())
+        self.over(tx, effects)
     }
 
     fn alone(&self) -> bool {
         true
+    }
+}
+
+impl InitializeJobs {
+    /// Ends the task that this is the work of.
+    fn over(&self, tx: &WriteTx<'_>, effects: &mut Effects) -> Result<(), EngineError> {
+        match &self.task {
+            Some(task) => task.ended(tx, effects, None),
+            None => Ok(()),
+        }
     }
 }
 
@@ -260,6 +273,7 @@ impl Engine {
             caller: self.caller().clone(),
             workflow_id,
             extent,
+            task: None,
         })
         .await?;
         Ok(MessageResponse {

@@ -18,6 +18,7 @@ pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;
 pub mod slurm_stats;
 pub mod system;
+pub mod tasks;
 pub mod user_data;
 pub mod workflow_actions;
 pub mod workflow_runs;

@@ -69,6 +69,7 @@ pub fn router(
         .merge(api::slurm_schedulers::routes())
         .merge(api::slurm_stats::routes())
         .merge(api::system::routes())
+        .merge(api::tasks::routes())
         .merge(api::user_data::routes())
         .merge(api::workflow_actions::routes())
         .merge(api::workflow_runs::routes())

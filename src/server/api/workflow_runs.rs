@@ -1,13 +1,15 @@
 //! The runs of a workflow: initialised, cancelled, reset.
 
 use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 
 use super::{Answer, answer};
+use crate::engine::Engine;
 use crate::engine::workflow_runs::Extent;
-use crate::engine::{Engine, EngineError};
-use crate::wire::page::MessageResponse;
+use crate::server::error::ApiError;
 use crate::wire::workflows::{
     ArchiveWorkflowRequest, InitializeJobsQuery, ProcessChangedJobInputsResponse,
     ProcessChangedQuery, ResetStatusQuery, WorkflowModel,
@@ -30,19 +32,18 @@ async fn initialize(
     engine: Engine,
     Path(id): Path<i64>,
     Query(query): Query<InitializeJobsQuery>,
-) -> Answer<MessageResponse> {
-    if query.run_async == Some(true) {
-        // Refused rather than done synchronously: the caller would wait for a task's end.
-        return answer(Err(EngineError::invalid(
-            "async=true is not supported by this version; leave it out",
-        )));
-    }
+) -> Result<Response, ApiError> {
     let extent = match (query.if_uninitialized, query.only_uninitialized) {
         (Some(true), _) => Extent::AllIfUninitialized,
         (_, Some(true)) => Extent::Uninitialized,
         _ => Extent::All,
     };
-    answer(engine.initialize_jobs(id, extent).await)
+    if query.run_async == Some(true) {
+        let task = engine.initialize_jobs_later(id, &query, extent).await?;
+        return Ok((StatusCode::ACCEPTED, Json(task)).into_response());
+    }
+    let done = engine.initialize_jobs(id, extent).await?;
+    Ok(Json(done).into_response())
 }
 
 async fn cancel(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
