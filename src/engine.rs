@@ -30,6 +30,7 @@ pub mod ro_crate_entities;
 pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;
 pub mod slurm_stats;
+pub mod spawn_jobs;
 pub mod statements;
 pub mod status_changes;
 pub mod status_moves;

@@ -39,6 +39,7 @@ pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;
 pub mod slurm_stats;
 pub mod snapshot;
+pub mod spawn_jobs;
 pub mod sql;
 pub mod statements;
 pub mod tasks;

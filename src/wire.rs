@@ -23,6 +23,7 @@ pub mod ro_crate_entities;
 pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;
 pub mod slurm_stats;
+pub mod spawn_jobs;
 pub mod status;
 pub mod system;
 pub mod tasks;

@@ -36,7 +36,11 @@ impl Inherited {
 
 /// Completes checked jobs of one workflow with what they inherit, and stores them; what
 /// they are then is what the contract echoes.
-fn create(tx: &WriteTx<'_>, workflow_id: i64, models: &mut [JobModel]) -> Result<(), EngineError> {
+pub(super) fn create(
+    tx: &WriteTx<'_>,
+    workflow_id: i64,
+    models: &mut [JobModel],
+) -> Result<(), EngineError> {
     let mut inherited = Inherited::of(tx, workflow_id)?;
     for model in models.iter_mut() {
         inherit(tx, &mut inherited, model)?;

@@ -13,6 +13,7 @@ use crate::wire::jobs::{
     ResetJobStatusResponse, RetryJobQuery,
 };
 use crate::wire::results::ResultModel;
+use crate::wire::spawn_jobs::{SpawnJobsRequest, SpawnJobsResponse};
 
 /// The routes of this noun.
 pub fn routes() -> Router<Engine> {
@@ -27,6 +28,7 @@ pub fn routes() -> Router<Engine> {
             put(manage),
         )
         .route("/jobs/{id}/retry/{run_id}", post(retry))
+        .route("/jobs/{id}/spawn_jobs", post(spawn))
         .route("/workflows/{id}/batch_complete_jobs", post(complete_batch))
         .route("/workflows/{id}/reset_job_status", post(reset))
 }
@@ -78,6 +80,14 @@ async fn retry(
     Query(query): Query<RetryJobQuery>,
 ) -> Answer<JobModel> {
     answer(engine.retry_job(id, run_id, query.max_retries).await)
+}
+
+async fn spawn(
+    engine: Engine,
+    Path(id): Path<i64>,
+    Json(request): Json<SpawnJobsRequest>,
+) -> Answer<SpawnJobsResponse> {
+    answer(engine.spawn_jobs(id, request).await)
 }
 
 async fn reset(
