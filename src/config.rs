@@ -5,6 +5,7 @@ pub mod htpasswd;
 pub mod otlp;
 pub mod slow;
 pub mod telemetry;
+pub mod tls;
 mod told;
 
 use std::ffi::{OsStr, OsString};
@@ -22,7 +23,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
     after_help = "Exit codes: 0 stopped as asked, 1 could not start or run, 2 wrong usage.\n\
                   Signals: SIGINT and SIGTERM drain and stop, a second one ends at once; \
                   SIGUSR1 dumps the timing histograms, and copies the database if \
-                  --snapshot-path is given or it is in memory."
+                  --snapshot-path is given or it is in memory; SIGHUP has the certificate and \
+                  the users read again."
 )]
 pub struct Cli {
     /// What to do; `run` when left out.
@@ -66,7 +68,7 @@ pub enum Command {
     /// Manage the file of users that --auth-file names.
     #[command(
         subcommand,
-        after_help = "A running server reads the file again on POST /admin/reload-auth.\n\
+        after_help = "A running server reads the file again on SIGHUP or POST /admin/reload-auth.\n\
                       Exit codes: 0 done, or the password is right; 1 it could not be done, \
                       there is no such user, or the password is wrong; 2 wrong usage, a name or \
                       a password that is no good among it."
@@ -147,6 +149,10 @@ pub struct RunArgs {
     /// Who may ask.
     #[command(flatten)]
     pub access: access::AccessArgs,
+
+    /// Certificate and key.
+    #[command(flatten)]
+    pub tls: tls::TlsArgs,
 
     /// What the server shows of itself.
     #[command(flatten)]

@@ -11,6 +11,7 @@ use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
 use torc_server::say::say;
 use torc_server::server::auth::AuthConfig;
+use torc_server::server::tls::TlsConfig;
 use torc_server::server::{self, RunningServer, ServerConfig};
 use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
@@ -119,6 +120,8 @@ async fn serve(
     let sigusr1 = Sigusr1::install()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let tls = args.tls.files()?;
+    warn_of_half_measures(&args);
     let config = ServerConfig {
         host: args.host.clone(),
         port: args.port,
@@ -131,6 +134,7 @@ async fn serve(
         readers: args.worker_threads().max(2) + 2,
         sweep_interval: args.completion_check_interval_secs,
         bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
+        tls: tls.map(|(cert, key)| TlsConfig { cert, key }),
         auth: AuthConfig {
             file: args.access.auth_file.clone(),
             required: args.access.require_auth,
@@ -142,6 +146,7 @@ async fn serve(
     };
     let server = server::start(config, Some(telemetry.clone())).await?;
     sigusr1.listen(telemetry.clone(), hooks(&args, &server)?);
+    read_again_on_sighup(&server)?;
     telemetry.start_gathering();
     announce(&server, &telemetry)?;
 
@@ -174,6 +179,26 @@ async fn serve(
     Ok(())
 }
 
+/// Says what looks safer than it is.
+fn warn_of_half_measures(args: &RunArgs) {
+    let (tls, access) = (&args.tls, &args.access);
+    if !tls.https && (tls.tls_cert.is_some() || tls.tls_key.is_some()) {
+        tracing::warn!("the TLS certificate and key are not used without --https");
+    }
+    let stays_here = ["127.0.0.1", "::1", "localhost"].contains(&args.host.as_str());
+    if !tls.https && access.auth_file.is_some() && !stays_here {
+        tracing::warn!(
+            "passwords cross the network for everybody to read, unless a proxy in front of \
+             this server speaks HTTPS; see --https"
+        );
+    }
+    if access.enforce_access_control && access.auth_file.is_none() {
+        tracing::warn!(
+            "access control knows nobody without --auth-file, so that nobody may do anything"
+        );
+    }
+}
+
 /// Prints the line that programs wait for, and says on standard error what runs where.
 fn announce(server: &RunningServer, telemetry: &TelemetryHandle) -> std::io::Result<()> {
     let address = server.address();
@@ -201,6 +226,22 @@ fn hooks(args: &RunArgs, server: &RunningServer) -> std::io::Result<Vec<Hook>> {
     let target = std::path::absolute(target)?;
     let wake = server.snapshots_to(target, usize::from(args.snapshot_keep.max(1)));
     Ok(vec![Box::new(move || wake.notify_one())])
+}
+
+/// Where files may be read again, SIGHUP does that; elsewhere it ends the process, as it does
+/// when a terminal is closed.
+fn read_again_on_sighup(server: &RunningServer) -> std::io::Result<()> {
+    if !server.reload().reads_something() {
+        return Ok(());
+    }
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reload = server.reload().clone();
+    task::spawn("sighup-reads-files", async move {
+        while hangup.recv().await.is_some() {
+            reload.reload().await;
+        }
+    });
+    Ok(())
 }
 
 /// Begins when standard input ends.

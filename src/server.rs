@@ -11,8 +11,10 @@ pub mod events;
 pub mod extract;
 pub mod http;
 pub mod recorded;
+pub mod reload;
 pub mod router;
 mod stalled;
+pub mod tls;
 
 use std::fmt;
 use std::io::Write;
@@ -27,7 +29,9 @@ use tokio::task::JoinHandle;
 
 use self::answers::Answers;
 use self::auth::{Auth, AuthConfig, AuthError};
+use self::reload::Reload;
 use self::router::Bounds;
+use self::tls::{Tls, TlsConfig, TlsError};
 use crate::engine::{Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
 use crate::store::open::OpenError;
@@ -57,6 +61,8 @@ pub struct ServerConfig {
     pub answer_bytes: usize,
     /// How long a client may leave untaken what it is sent.
     pub write_timeout: Duration,
+    /// The certificate; without one connections are plain.
+    pub tls: Option<TlsConfig>,
     /// Who has to say who they are.
     pub auth: AuthConfig,
     /// Let workflows be used by those only who may.
@@ -78,6 +84,7 @@ impl Default for ServerConfig {
             bulk_body_bytes: router::BULK_BODY_BYTES,
             answer_bytes: answers::ALL_ANSWERS,
             write_timeout: http::WRITE,
+            tls: None,
             auth: AuthConfig::default(),
             enforce_access_control: false,
             admin_users: Vec::new(),
@@ -91,6 +98,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The users.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -113,6 +123,7 @@ pub struct RunningServer {
     trigger: Trigger,
     http: JoinHandle<()>,
     sweep: JoinHandle<()>,
+    reload: Reload,
 }
 
 /// Starts a server: it answers when this returns.
@@ -125,6 +136,7 @@ pub async fn start(
     telemetry: Option<TelemetryHandle>,
 ) -> Result<RunningServer, StartError> {
     let auth = Auth::new(&config.auth)?;
+    let tls = config.tls.as_ref().map(Tls::new).transpose()?;
     // The port before the database: a second server on it should not touch the database.
     let listener = listen(&config.host, config.port).await?;
     let address = listener.local_addr().map_err(|cause| StartError::Listen {
@@ -159,8 +171,14 @@ pub async fn start(
         bulk_body_bytes: config.bulk_body_bytes,
         answers: Answers::new(config.answer_bytes),
     };
-    let router = router::router(engine, telemetry, shutdown.clone(), &bounds, auth);
-    let serve = http::serve(listener, router, shutdown, config.write_timeout);
+    let router = router::router(engine, telemetry, shutdown.clone(), &bounds, auth.clone());
+    let how = http::Serving {
+        router,
+        tls: tls.clone(),
+        write: config.write_timeout,
+        shutdown,
+    };
+    let serve = http::serve(listener, how);
     let http = task::spawn("http-listener", serve);
     Ok(RunningServer {
         address,
@@ -168,6 +186,7 @@ pub async fn start(
         trigger,
         http,
         sweep,
+        reload: Reload { auth, tls },
     })
 }
 
@@ -200,6 +219,11 @@ impl RunningServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads files again that may have changed.
+    pub fn reload(&self) -> &Reload {
+        &self.reload
     }
 
     /// Where its database lies.

@@ -90,6 +90,11 @@ impl Auth {
         })
     }
 
+    /// Whether there is a file of users.
+    pub fn has_file(&self) -> bool {
+        self.checks.is_some()
+    }
+
     /// Reads the file of users again; none without one. Answers how many there are.
     ///
     /// # Errors

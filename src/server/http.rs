@@ -12,11 +12,13 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use super::stalled::Stalled;
+use super::tls::Tls;
 use crate::shutdown::Shutdown;
 use crate::telemetry::task;
 
@@ -33,20 +35,29 @@ const HEAD: Duration = Duration::from_secs(300);
 /// How long a client may leave untaken what it is sent, unless configured otherwise.
 pub const WRITE: Duration = Duration::from_secs(60);
 
-/// Serves until the stop begins, then lets open requests finish. A client that leaves an
-/// answer untaken for as long as `write` is cut off.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, write: Duration) {
+/// What connections are served with.
+#[derive(Clone)]
+pub struct Serving {
+    /// Answers.
+    pub router: Router,
+    /// Makes connections secure, where they are to be.
+    pub tls: Option<Tls>,
+    /// How long a client may leave an answer untaken before it is cut off.
+    pub write: Duration,
+    /// The stop.
+    pub shutdown: Shutdown,
+}
+
+/// Serves until the stop begins, then lets open requests finish.
+pub async fn serve(listener: TcpListener, how: Serving) {
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.begun() => break,
+            () = how.shutdown.begun() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let stream = Stalled::new(stream, write);
-                connect(stream, peer, router.clone(), &graceful);
-            }
+            Ok((stream, peer)) => connect(stream, peer, &how, &graceful),
             // Gone before it was accepted: its problem, not ours.
             Err(error)
                 if matches!(
@@ -69,14 +80,36 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, wr
     }
 }
 
-fn connect(
-    stream: Stalled<TcpStream>,
-    peer: SocketAddr,
-    router: Router,
-    graceful: &GracefulShutdown,
-) {
+fn connect(stream: TcpStream, peer: SocketAddr, how: &Serving, graceful: &GracefulShutdown) {
     // Answers are small and clients wait for them.
-    let _ = stream.get_ref().set_nodelay(true);
+    let _ = stream.set_nodelay(true);
+    let stream = Stalled::new(stream, how.write);
+    let watcher = graceful.watcher();
+    let router = how.router.clone();
+    let Some(tls) = how.tls.clone() else {
+        task::spawn("http-connection", talk(stream, peer, router, watcher));
+        return;
+    };
+    let shutdown = how.shutdown.clone();
+    // Not in the loop: a client that is slow about it keeps nobody else waiting.
+    task::spawn("https-connection", async move {
+        let secured = tokio::select! {
+            secured = tls.accept(stream) => secured,
+            // Nothing was asked yet.
+            () = shutdown.begun() => return,
+        };
+        match secured {
+            Ok(stream) => talk(stream, peer, router, watcher).await,
+            Err(error) => tracing::debug!(%peer, "no TLS connection came about: {error}"),
+        }
+    });
+}
+
+/// Answers what comes over a connection, until it ends.
+async fn talk<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))
@@ -85,10 +118,7 @@ fn connect(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    task::spawn("http-connection", async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, "a connection ended early: {error}");
-        }
-    });
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, "a connection ended early: {error}");
+    }
 }

@@ -41,11 +41,6 @@ impl<S> Stalled<S> {
         }
     }
 
-    /// The connection inside.
-    pub fn get_ref(&self) -> &S {
-        &self.stream
-    }
-
     /// Judges what became of an attempt to send.
     fn judge(
         &mut self,

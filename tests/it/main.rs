@@ -55,6 +55,7 @@ mod telemetry;
 mod telemetry_console;
 mod telemetry_misfortune;
 mod tidy;
+mod tls;
 mod transcript;
 mod worker_misfortune;
 mod worker_output;

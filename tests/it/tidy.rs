@@ -52,7 +52,7 @@ const BELOW_LEAVES: [&str; 4] = [
 ];
 
 /// Crates that only one part may know.
-const ALONE: [(&str, &[&str]); 12] = [
+const ALONE: [(&str, &[&str]); 13] = [
     ("sea_orm", &["store"]),
     ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
@@ -63,6 +63,7 @@ const ALONE: [(&str, &[&str]); 12] = [
     ("bcrypt", &["htpasswd"]),
     ("hyper", &["server"]),
     ("pprof", &["telemetry"]),
+    ("tokio_rustls", &["server", "client"]),
     ("reqwest", &["client", "telemetry"]),
     ("clap", &["config", "cli", "main", "bin"]),
 ];
