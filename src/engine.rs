@@ -5,6 +5,7 @@
 //! database nor clock. No HTTP, no SQL here.
 
 pub mod access;
+pub mod access_groups;
 mod action_config;
 mod bulk;
 pub mod claims;
@@ -45,7 +46,9 @@ pub mod workflow_runs;
 pub mod workflow_status;
 pub mod workflows;
 
-pub use access::{Caller, Subject};
+use std::sync::Arc;
+
+pub use access::{AccessRules, Caller, Subject};
 pub use error::EngineError;
 pub use events::Broadcaster;
 
@@ -60,6 +63,7 @@ pub struct Engine {
     reads: Reads,
     events: Broadcaster,
     caller: Caller,
+    rules: Arc<AccessRules>,
 }
 
 /// Rows from which on a command is a batch of its own: others should not wait for it
@@ -74,6 +78,17 @@ impl Engine {
             reads,
             events,
             caller: Caller::default(),
+            rules: Arc::default(),
+        }
+    }
+
+    /// The same engine, where `rules` say who may do what; without them everybody may do
+    /// everything.
+    #[must_use]
+    pub fn with_access_rules(self, rules: AccessRules) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            ..self
         }
     }
 

@@ -32,7 +32,7 @@ use self::auth::{Auth, AuthConfig, AuthError};
 use self::reload::Reload;
 use self::router::Bounds;
 use self::tls::{Tls, TlsConfig, TlsError};
-use crate::engine::{Broadcaster, Engine};
+use crate::engine::{AccessRules, Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
 use crate::store::open::OpenError;
 use crate::store::{Durability, OpenOptions, Store, snapshot};
@@ -156,11 +156,13 @@ pub async fn start(
         Box::new(move |effects| events.perform(effects))
     };
     let store = Store::open(&options, perform).await?;
-    let engine = Engine::new(store.writer.clone(), store.reads.clone(), events);
-    if let Err(error) = engine.interrupt_tasks().await {
-        // They stay as they are until the next start; all else works.
-        tracing::warn!("tasks of an earlier process were not marked as failed: {error}");
-    }
+    let rules = AccessRules {
+        enforced: config.enforce_access_control,
+        admins: config.admin_users.iter().cloned().collect(),
+    };
+    let engine =
+        Engine::new(store.writer.clone(), store.reads.clone(), events).with_access_rules(rules);
+    prepare(&engine).await;
     let (trigger, shutdown) = shutdown::pair();
     let sweep = task::spawn("repair-sweep", {
         let engine = engine.clone();
@@ -188,6 +190,17 @@ pub async fn start(
         sweep,
         reload: Reload { auth, tls },
     })
+}
+
+/// Brings rows to what the configuration and the start of a process mean for them. A
+/// database that cannot be written now is served nevertheless.
+async fn prepare(engine: &Engine) {
+    if let Err(error) = engine.set_admins().await {
+        tracing::warn!("the group of the administrators stays as it was: {error}");
+    }
+    if let Err(error) = engine.interrupt_tasks().await {
+        tracing::warn!("tasks of an earlier process were not marked as failed: {error}");
+    }
 }
 
 async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {

@@ -4,6 +4,8 @@
 //! [`command::Command`]; everything that only looks takes a [`reads::ReadConn`].
 //! No rule lives here: what may follow what is the engine's business.
 
+pub mod access;
+pub mod access_groups;
 pub mod backend;
 pub mod bulk;
 pub mod command;
@@ -46,6 +48,7 @@ pub mod tasks;
 pub mod tx;
 pub mod user_data;
 pub mod workflow_actions;
+pub mod workflow_lists;
 pub mod workflow_status;
 pub mod workflows;
 pub mod writer;

@@ -4,6 +4,7 @@
 //! database, a socket or a rule; the one exception is a status's own table of
 //! what counts as complete, which both sides need.
 
+pub mod access_groups;
 pub mod auth;
 pub mod claims;
 pub mod compute_nodes;

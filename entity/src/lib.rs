@@ -28,6 +28,7 @@ pub mod scheduled_compute_node;
 pub mod slurm_scheduler;
 pub mod slurm_stats;
 pub mod user_data;
+pub mod user_group_membership;
 pub mod workflow;
 pub mod workflow_access_group;
 pub mod workflow_action;

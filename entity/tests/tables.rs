@@ -43,6 +43,7 @@ async fn read_all(db: &DatabaseConnection) -> Result<(), DbErr> {
         slurm_scheduler,
         slurm_stats,
         user_data,
+        user_group_membership,
         workflow,
         workflow_access_group,
         workflow_action,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::fit::{Offer, Pack};
 use super::job_runs::state_of;
 use super::status_moves::move_all;
-use super::{Engine, EngineError, MANY, access, check_limit, labels};
+use super::{Engine, EngineError, MANY, Subject, access, check_limit, labels};
 use crate::clock::Tick;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::ready::{self, Group, NeedsRow};
@@ -321,6 +321,7 @@ impl Engine {
         query: ClaimNextQuery,
         key: Option<String>,
     ) -> Result<ClaimResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let limit = query.limit.unwrap_or(10);
         check_limit(limit)?;
         let labels = labels::parse_list(query.labels.as_deref().unwrap_or(""));
@@ -348,6 +349,7 @@ impl Engine {
         strict_scheduler_match: bool,
         key: Option<String>,
     ) -> Result<ClaimResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let asked = Tick::now();
         let answer = self.submit(ClaimJobsBasedOnResources {
             claim: Claim {
@@ -373,6 +375,7 @@ impl Engine {
         workflow_id: i64,
         scheduler_config_id: Option<i64>,
     ) -> Result<GetReadyJobRequirementsResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read("get_ready_job_requirements").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let summary = ready::summary(&conn, workflow_id, scheduler_config_id).await?;

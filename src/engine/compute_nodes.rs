@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::workflows::merge;
-use super::{Engine, EngineError, access, check_paging, labels};
+use super::{Engine, EngineError, Subject, access, check_paging, labels};
 use crate::store::{Command, Effects, WriteTx, compute_nodes as rows};
 use crate::wire::compute_nodes::{ComputeNodeModel, ListComputeNodesQuery};
 use crate::wire::events::Severity;
@@ -141,6 +141,7 @@ impl Engine {
         &self,
         mut node: ComputeNodeModel,
     ) -> Result<ComputeNodeModel, EngineError> {
+        self.may_use(Subject::Workflow(node.workflow_id)).await?;
         if let Some(given) = &mut node.labels {
             labels::check(given, &format!("compute node '{}'", node.hostname))?;
             given.sort();
@@ -156,6 +157,7 @@ impl Engine {
     /// An unknown node.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn get_compute_node(&self, id: i64) -> Result<ComputeNodeModel, EngineError> {
+        self.may_use(Subject::Row("compute_node", id)).await?;
         let conn = self.read("get_compute_node").await?;
         rows::read(&conn, id)
             .await?
@@ -172,6 +174,7 @@ impl Engine {
         &self,
         query: &ListComputeNodesQuery,
     ) -> Result<Page<ComputeNodeModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_compute_nodes").await?;
@@ -190,6 +193,8 @@ impl Engine {
         id: i64,
         change: ComputeNodeModel,
     ) -> Result<ComputeNodeModel, EngineError> {
+        self.may_use(Subject::Row("compute_node", id)).await?;
+        self.may_use(Subject::Workflow(change.workflow_id)).await?;
         self.submit(UpdateComputeNode { id, change }).await
     }
 
@@ -200,6 +205,7 @@ impl Engine {
     /// An unknown node.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_compute_node(&self, id: i64) -> Result<ComputeNodeModel, EngineError> {
+        self.may_use(Subject::Row("compute_node", id)).await?;
         self.submit(DeleteComputeNode(id)).await
     }
 
@@ -213,6 +219,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteComputeNodes(workflow_id)).await?;
         Ok(DeleteCountResponse {
             count,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use super::{Caller, Engine, EngineError, access, check_paging, weight};
+use super::{Caller, Engine, EngineError, Subject, access, check_paging, weight};
 use crate::clock;
 use crate::store::{Command, Effects, WriteTx, events as rows};
 use crate::wire::events::{EventModel, ListEventsQuery, Severity, StreamEvent};
@@ -201,6 +201,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = event.workflow_id))]
     pub async fn create_event(&self, event: EventModel) -> Result<EventModel, EngineError> {
+        self.may_use(Subject::Workflow(event.workflow_id)).await?;
         self.submit(CreateEvent(event)).await
     }
 
@@ -211,6 +212,7 @@ impl Engine {
     /// An unknown event.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn get_event(&self, id: i64) -> Result<EventModel, EngineError> {
+        self.may_use(Subject::Row("event", id)).await?;
         let conn = self.read("get_event").await?;
         rows::read(&conn, id)
             .await?
@@ -227,6 +229,7 @@ impl Engine {
         &self,
         query: &ListEventsQuery,
     ) -> Result<Page<EventModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_events").await?;
@@ -241,6 +244,7 @@ impl Engine {
     /// An unknown event.
     #[tracing::instrument(level = "debug", skip(self, data))]
     pub async fn update_event(&self, id: i64, data: Value) -> Result<EventModel, EngineError> {
+        self.may_use(Subject::Row("event", id)).await?;
         self.submit(UpdateEvent { id, data }).await
     }
 
@@ -251,6 +255,7 @@ impl Engine {
     /// An unknown event.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_event(&self, id: i64) -> Result<EventModel, EngineError> {
+        self.may_use(Subject::Row("event", id)).await?;
         self.submit(DeleteEvent(id)).await
     }
 
@@ -264,6 +269,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteEvents(workflow_id)).await?;
         Ok(DeleteCountResponse {
             count,

@@ -101,6 +101,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = file.workflow_id))]
     pub async fn create_file(&self, file: FileModel) -> Result<FileModel, EngineError> {
+        self.may_use(Subject::Workflow(file.workflow_id)).await?;
         let (workflow_id, echo) = (file.workflow_id, file.clone());
         let created = self
             .submit(CreateFiles {
@@ -128,6 +129,7 @@ impl Engine {
             .iter()
             .map(|file| (file.workflow_id, file.name.as_str()));
         let workflow_id = check_bulk("file", "files", items)?;
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let files = self.submit(CreateFiles { workflow_id, files }).await?;
         Ok(CreateFilesResponse { files: Some(files) })
     }
@@ -153,6 +155,7 @@ impl Engine {
     /// An unknown workflow, a page out of bounds.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = query.workflow_id))]
     pub async fn list_files(&self, query: &ListFilesQuery) -> Result<Page<FileModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_files").await?;
@@ -170,6 +173,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<ListRequiredExistingFilesResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read_list("list_required_existing_files").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let files = rows::required(&conn, workflow_id).await?;
@@ -183,6 +187,8 @@ impl Engine {
     /// An unknown file or workflow.
     #[tracing::instrument(level = "debug", skip(self, change))]
     pub async fn update_file(&self, id: i64, change: FileModel) -> Result<FileModel, EngineError> {
+        self.may_use(Subject::Row("file", id)).await?;
+        self.may_use(Subject::Workflow(change.workflow_id)).await?;
         self.submit(UpdateFile { id, change }).await
     }
 
@@ -193,6 +199,7 @@ impl Engine {
     /// An unknown file.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_file(&self, id: i64) -> Result<FileModel, EngineError> {
+        self.may_use(Subject::Row("file", id)).await?;
         self.submit(DeleteFile(id)).await
     }
 
@@ -203,6 +210,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_files(&self, workflow_id: i64) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteFiles(workflow_id)).await?;
         // Both names: the published clients disagree.
         Ok(DeleteCountResponse {

@@ -9,7 +9,7 @@ use super::release::decide_blocked;
 use super::results::refused;
 use super::status_moves::move_one;
 use super::transition::{may_end, may_end_with, may_retry, may_start, result_matches, same_run};
-use super::{Engine, EngineError, MANY, access};
+use super::{Engine, EngineError, MANY, Subject, access};
 use crate::clock;
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::workflows::{self, WorkflowState};
@@ -361,6 +361,7 @@ impl Engine {
         compute_node_id: i64,
         repeatable: bool,
     ) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", job_id)).await?;
         let span = debug_span!("start_job", job_id, run_id, compute_node_id);
         let start = StartJob {
             job_id,
@@ -385,6 +386,7 @@ impl Engine {
         result: ResultModel,
         key: Option<String>,
     ) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", job_id)).await?;
         let span = debug_span!("complete_job", job_id, ?status, run_id);
         let ending = Ending {
             job_id,
@@ -407,6 +409,7 @@ impl Engine {
         entries: Vec<JobCompletionEntry>,
         key: Option<String>,
     ) -> Result<BatchCompleteJobsResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         for entry in &entries {
             may_end_with(entry.status)?;
         }
@@ -430,6 +433,7 @@ impl Engine {
         run_id: i64,
         max_retries: i64,
     ) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", job_id)).await?;
         self.submit(RetryJob {
             job_id,
             run_id,

@@ -2,7 +2,7 @@
 
 use super::jobs::{check_priority, check_requirements, link, stored};
 use super::status_moves::move_one;
-use super::{Engine, EngineError, labels};
+use super::{Engine, EngineError, Subject, labels};
 use crate::store::job_links::{self, Links};
 use crate::store::{Command, Effects, WriteTx, convert, jobs as rows, run_state};
 use crate::wire::JobStatus;
@@ -165,6 +165,7 @@ impl Engine {
     /// An unknown job, or a change that its status forbids.
     #[tracing::instrument(level = "debug", skip_all, fields(job_id = id))]
     pub async fn update_job(&self, id: i64, change: JobModel) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", id)).await?;
         self.submit(UpdateJob { id, change }).await
     }
 }

@@ -6,7 +6,7 @@ use super::bulk::check_bulk;
 use super::job_runs::state_of;
 use super::release::decide_blocked;
 use super::workflows::check_env;
-use super::{Engine, EngineError, access, check_paging, labels, weight};
+use super::{Engine, EngineError, Subject, access, check_paging, labels, weight};
 use crate::store::job_links::{self, Links};
 use crate::store::jobs::{self as rows, JobRow};
 use crate::store::{Command, Effects, WriteTx, new_jobs, resource_requirements, workflows};
@@ -297,6 +297,7 @@ impl Engine {
     /// what its workflow does not have.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = model.workflow_id))]
     pub async fn create_job(&self, model: JobModel) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Workflow(model.workflow_id)).await?;
         check(&model)?;
         self.submit(CreateJob(model)).await
     }
@@ -314,6 +315,7 @@ impl Engine {
         let jobs = model.jobs;
         let names = jobs.iter().map(|job| (job.workflow_id, job.name.as_str()));
         let workflow_id = check_bulk("job", "jobs", names)?;
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         jobs.iter().try_for_each(check)?;
         self.submit(CreateJobs { workflow_id, jobs }).await
     }
@@ -325,6 +327,7 @@ impl Engine {
     /// An unknown job.
     #[tracing::instrument(level = "debug", skip_all, fields(job_id = id))]
     pub async fn get_job(&self, id: i64) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", id)).await?;
         let conn = self.read("get_job").await?;
         rows::read(&conn, id)
             .await?
@@ -338,6 +341,7 @@ impl Engine {
     /// An unknown workflow, a page out of bounds.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = query.workflow_id))]
     pub async fn list_jobs(&self, query: &ListJobsQuery) -> Result<Page<JobModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_jobs").await?;
@@ -354,6 +358,7 @@ impl Engine {
     /// An unknown job.
     #[tracing::instrument(level = "debug", skip_all, fields(job_id = id))]
     pub async fn delete_job(&self, id: i64) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", id)).await?;
         self.submit(DeleteJob(id)).await
     }
 
@@ -364,6 +369,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_jobs(&self, workflow_id: i64) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteJobs(workflow_id)).await?;
         Ok(DeleteCountResponse {
             count,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::events::record_action;
-use super::{Caller, Engine, EngineError, access, check_paging};
+use super::{Caller, Engine, EngineError, Subject, access, check_paging};
 use crate::store::{Command, Effects, WriteTx, resource_requirements as rows};
 use crate::wire::page::{DeleteCountResponse, Page};
 use crate::wire::resource_requirements::{
@@ -132,6 +132,7 @@ impl Engine {
         &self,
         model: ResourceRequirementsModel,
     ) -> Result<ResourceRequirementsModel, EngineError> {
+        self.may_use(Subject::Workflow(model.workflow_id)).await?;
         check(&model)?;
         self.submit(CreateRequirements(model)).await
     }
@@ -146,6 +147,8 @@ impl Engine {
         &self,
         id: i64,
     ) -> Result<ResourceRequirementsModel, EngineError> {
+        self.may_use(Subject::Row("resource_requirements", id))
+            .await?;
         let conn = self.read("get_resource_requirements").await?;
         rows::read(&conn, id)
             .await?
@@ -162,6 +165,7 @@ impl Engine {
         &self,
         query: &ListResourceRequirementsQuery,
     ) -> Result<Page<ResourceRequirementsModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_resource_requirements").await?;
@@ -180,6 +184,9 @@ impl Engine {
         id: i64,
         model: ResourceRequirementsModel,
     ) -> Result<ResourceRequirementsModel, EngineError> {
+        self.may_use(Subject::Row("resource_requirements", id))
+            .await?;
+        self.may_use(Subject::Workflow(model.workflow_id)).await?;
         check(&model)?;
         self.submit(UpdateRequirements {
             caller: self.caller().clone(),
@@ -199,6 +206,8 @@ impl Engine {
         &self,
         id: i64,
     ) -> Result<ResourceRequirementsModel, EngineError> {
+        self.may_use(Subject::Row("resource_requirements", id))
+            .await?;
         self.submit(DeleteRequirements(id)).await
     }
 
@@ -212,6 +221,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteAllRequirements(workflow_id)).await?;
         Ok(DeleteCountResponse {
             count,

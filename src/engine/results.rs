@@ -1,6 +1,6 @@
 //! Results by themselves; those of completions are in `job_runs`.
 
-use super::{Engine, EngineError, access, check_paging};
+use super::{Engine, EngineError, Subject, access, check_paging};
 use crate::store::{Command, Effects, StoreError, WriteTx, jobs, results as rows};
 use crate::wire::page::{DeleteCountResponse, Page};
 use crate::wire::results::{ListResultsQuery, ResultModel};
@@ -123,6 +123,7 @@ impl Engine {
     /// An unknown workflow, job or node; an attempt that has a result.
     #[tracing::instrument(level = "debug", skip_all, fields(job_id = result.job_id))]
     pub async fn create_result(&self, result: ResultModel) -> Result<ResultModel, EngineError> {
+        self.may_use(Subject::Workflow(result.workflow_id)).await?;
         self.submit(CreateResult(result)).await
     }
 
@@ -133,6 +134,7 @@ impl Engine {
     /// An unknown result.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn get_result(&self, id: i64) -> Result<ResultModel, EngineError> {
+        self.may_use(Subject::Row("result", id)).await?;
         let conn = self.read("get_result").await?;
         rows::read(&conn, id)
             .await?
@@ -149,6 +151,7 @@ impl Engine {
         &self,
         query: &ListResultsQuery,
     ) -> Result<Page<ResultModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_results").await?;
@@ -167,6 +170,8 @@ impl Engine {
         id: i64,
         change: ResultModel,
     ) -> Result<ResultModel, EngineError> {
+        self.may_use(Subject::Row("result", id)).await?;
+        self.may_use(Subject::Workflow(change.workflow_id)).await?;
         self.submit(UpdateResult { id, change }).await
     }
 
@@ -177,6 +182,7 @@ impl Engine {
     /// An unknown result.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_result(&self, id: i64) -> Result<ResultModel, EngineError> {
+        self.may_use(Subject::Row("result", id)).await?;
         self.submit(DeleteResult(id)).await
     }
 
@@ -190,6 +196,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<DeleteCountResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let count = self.submit(DeleteResults(workflow_id)).await?;
         Ok(DeleteCountResponse {
             count,

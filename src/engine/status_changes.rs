@@ -7,7 +7,7 @@ use super::job_runs::state_of;
 use super::jobs::stored;
 use super::status_moves::{move_one, move_set};
 use super::transition::{may_manage_to, same_run};
-use super::{Caller, Engine, EngineError, access};
+use super::{Caller, Engine, EngineError, Subject, access};
 use crate::store::{Command, Effects, WriteTx, convert, job_links, jobs as rows, run_state};
 use crate::wire::JobStatus;
 use crate::wire::jobs::{JobModel, ResetJobStatusResponse};
@@ -108,6 +108,7 @@ impl Engine {
         status: JobStatus,
         run_id: i64,
     ) -> Result<JobModel, EngineError> {
+        self.may_use(Subject::Row("job", job_id)).await?;
         self.submit(ManageStatusChange {
             job_id,
             status,
@@ -127,6 +128,7 @@ impl Engine {
         workflow_id: i64,
         failed_only: bool,
     ) -> Result<ResetJobStatusResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(ResetJobStatus {
             caller: self.caller().clone(),
             workflow_id,

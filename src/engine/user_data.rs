@@ -3,7 +3,7 @@
 use super::bulk::check_bulk;
 use super::jobs::link;
 use super::workflows::merge;
-use super::{Engine, EngineError, access, check_paging};
+use super::{Engine, EngineError, Subject, access, check_paging};
 use crate::store::job_links::Links;
 use crate::store::{Command, Effects, WriteTx, jobs, user_data as rows};
 use crate::wire::page::Page;
@@ -163,6 +163,7 @@ impl Engine {
         model: UserDataModel,
         links: CreateUserDataQuery,
     ) -> Result<UserDataModel, EngineError> {
+        self.may_use(Subject::Workflow(model.workflow_id)).await?;
         self.submit(CreateUserData { model, links }).await
     }
 
@@ -183,6 +184,7 @@ impl Engine {
             .iter()
             .map(|record| (record.workflow_id, record.name.as_str()));
         let workflow_id = check_bulk("user data", "user data", items)?;
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let records = self
             .submit(CreateUserDataList {
                 workflow_id,
@@ -201,6 +203,7 @@ impl Engine {
     /// An unknown record.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn get_user_data(&self, id: i64) -> Result<UserDataModel, EngineError> {
+        self.may_use(Subject::Row("user_data", id)).await?;
         let conn = self.read("get_user_data").await?;
         rows::read(&conn, id)
             .await?
@@ -217,6 +220,7 @@ impl Engine {
         &self,
         query: &ListUserDataQuery,
     ) -> Result<Page<UserDataModel>, EngineError> {
+        self.may_use(Subject::Workflow(query.workflow_id)).await?;
         let paging = query.paging();
         check_paging(&paging)?;
         let conn = self.read_list("list_user_data").await?;
@@ -234,6 +238,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<ListMissingUserDataResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read_list("list_missing_user_data").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let user_data = rows::missing(&conn, workflow_id).await?;
@@ -251,6 +256,8 @@ impl Engine {
         id: i64,
         change: UserDataModel,
     ) -> Result<UserDataModel, EngineError> {
+        self.may_use(Subject::Row("user_data", id)).await?;
+        self.may_use(Subject::Workflow(change.workflow_id)).await?;
         self.submit(UpdateUserData { id, change }).await
     }
 
@@ -261,6 +268,7 @@ impl Engine {
     /// An unknown record.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_user_data(&self, id: i64) -> Result<UserDataModel, EngineError> {
+        self.may_use(Subject::Row("user_data", id)).await?;
         self.submit(DeleteUserData(id)).await
     }
 
@@ -271,6 +279,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn delete_all_user_data(&self, workflow_id: i64) -> Result<i64, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(DeleteAllUserData(workflow_id)).await
     }
 }

@@ -6,7 +6,7 @@ use super::events::{record, record_action};
 use super::job_runs::state_of;
 use super::status_moves::{move_all, move_set};
 use super::workflows::get;
-use super::{Caller, Engine, EngineError, access, input_hash, tasks, triggers};
+use super::{Caller, Engine, EngineError, Subject, access, input_hash, tasks, triggers};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
@@ -269,6 +269,7 @@ impl Engine {
         workflow_id: i64,
         extent: Extent,
     ) -> Result<MessageResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(InitializeJobs {
             caller: self.caller().clone(),
             workflow_id,
@@ -288,6 +289,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn cancel_workflow(&self, workflow_id: i64) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(CancelWorkflow(workflow_id)).await
     }
 
@@ -302,6 +304,7 @@ impl Engine {
         workflow_id: i64,
         is_archived: bool,
     ) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(ArchiveWorkflow {
             caller: self.caller().clone(),
             workflow_id,
@@ -321,6 +324,7 @@ impl Engine {
         workflow_id: i64,
         force: bool,
     ) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(ResetWorkflowStatus {
             caller: self.caller().clone(),
             workflow_id,
@@ -340,6 +344,7 @@ impl Engine {
         workflow_id: i64,
         dry_run: bool,
     ) -> Result<ProcessChangedJobInputsResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(ProcessChangedJobInputs {
             caller: self.caller().clone(),
             workflow_id,

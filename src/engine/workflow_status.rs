@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 
-use super::{Engine, EngineError, access, check_limit, labels};
+use super::{Engine, EngineError, Subject, access, check_limit, labels};
 use crate::clock;
 use crate::store::{ReadConn, jobs, workflow_status as rows};
 use crate::wire::JobStatus;
@@ -113,6 +113,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<WorkflowStatusResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read("get_workflow_status").await?;
         let head = head(&conn, workflow_id).await?;
         let counts = rows::counts(&conn, workflow_id).await?;
@@ -148,6 +149,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<IsCompleteResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read("is_workflow_complete").await?;
         let head = head(&conn, workflow_id).await?;
         let is_complete = head.is_canceled || all_ended(&rows::counts(&conn, workflow_id).await?);
@@ -167,6 +169,7 @@ impl Engine {
         &self,
         workflow_id: i64,
     ) -> Result<IsUninitializedResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read("is_workflow_uninitialized").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let counts = rows::counts(&conn, workflow_id).await?;
@@ -186,6 +189,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn list_job_ids(&self, workflow_id: i64) -> Result<ListJobIdsResponse, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let conn = self.read_list("list_job_ids").await?;
         access::workflow_read(&conn, workflow_id).await?;
         let job_ids = jobs::ids(&conn, workflow_id).await?;
@@ -204,6 +208,7 @@ impl Engine {
         workflow_id: i64,
         query: RunningJobsQuery,
     ) -> Result<Page<RunningJobModel>, EngineError> {
+        self.may_use(Subject::Workflow(workflow_id)).await?;
         let limit = query.limit.unwrap_or(MAX_LIMIT);
         let offset = query.offset.unwrap_or(0);
         check_limit(limit)?;

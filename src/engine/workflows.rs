@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Caller, Engine, EngineError, access, check_paging};
+use super::{Caller, Engine, EngineError, Subject, access, check_paging};
 use crate::clock;
+use crate::store::workflow_lists::{self as lists, Visible};
 use crate::store::{Command, Effects, WriteTx, resource_requirements, workflows as rows};
 use crate::wire::page::Page;
 use crate::wire::resource_requirements::ResourceRequirementsModel;
@@ -237,6 +238,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = id))]
     pub async fn get_workflow(&self, id: i64) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(id)).await?;
         let conn = self.read("get_workflow").await?;
         rows::read(&conn, id)
             .await?
@@ -255,8 +257,13 @@ impl Engine {
     ) -> Result<Page<WorkflowModel>, EngineError> {
         let paging = query.paging();
         check_paging(&paging)?;
+        let visible = match (self.is_admin(), self.caller().known()) {
+            (true, _) => Visible::All,
+            (false, Some(user)) => Visible::To(user),
+            (false, None) => return Ok(Page::new(Vec::new(), paging.offset, 0)),
+        };
         let conn = self.read_list("list_workflows").await?;
-        Ok(rows::list(&conn, query, &paging).await?)
+        Ok(lists::list(&conn, query, visible, &paging).await?)
     }
 
     /// Changes what may change of a workflow; absent fields stay.
@@ -270,6 +277,7 @@ impl Engine {
         id: i64,
         change: WorkflowModel,
     ) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(id)).await?;
         self.submit(UpdateWorkflow { id, change }).await
     }
 
@@ -280,6 +288,7 @@ impl Engine {
     /// An unknown workflow.
     #[tracing::instrument(level = "debug", skip_all, fields(workflow_id = id))]
     pub async fn delete_workflow(&self, id: i64) -> Result<WorkflowModel, EngineError> {
+        self.may_use(Subject::Workflow(id)).await?;
         self.submit(DeleteWorkflow(id)).await
     }
 
@@ -289,6 +298,7 @@ impl Engine {
     ///
     /// An unknown workflow.
     pub async fn check_workflow(&self, id: i64) -> Result<(), EngineError> {
+        self.may_use(Subject::Workflow(id)).await?;
         let conn = self.read("check_workflow").await?;
         access::workflow_read(&conn, id).await
     }

@@ -1,6 +1,7 @@
 //! The handlers, one file per noun. Each takes a request apart, asks the engine,
 //! and wraps the answer; rules and SQL are elsewhere.
 
+pub mod access_groups;
 pub mod claims;
 pub mod compute_nodes;
 pub mod events;

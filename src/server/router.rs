@@ -52,6 +52,7 @@ pub fn router(
     // A body without a declared length may turn out as large as the largest.
     let bodies = Bodies::new(bulk_body_bytes.max(BODY_BYTES));
     let api = Router::new()
+        .merge(api::access_groups::routes())
         .merge(api::claims::routes())
         .merge(api::compute_nodes::routes())
         .merge(api::events::routes())

@@ -6,12 +6,10 @@ use rusqlite::params;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::convert::{from_json, to_json};
-use super::paging::{contains, page};
 use super::rows::{self, table};
 use super::sql::Sql;
 use super::{ReadConn, StoreError, WriteTx};
-use crate::wire::page::{Page, Paging};
-use crate::wire::workflows::{ListWorkflowsQuery, WorkflowModel};
+use crate::wire::workflows::WorkflowModel;
 
 table!(
     "workflow",
@@ -314,71 +312,11 @@ pub async fn read(conn: &ReadConn, id: i64) -> Result<Option<WorkflowModel>, Sto
     to_wire(row, groups.into_iter().map(|(_, name)| name).collect()).map(Some)
 }
 
-/// A page of workflows.
-///
-/// # Errors
-///
-/// What the database says.
-pub async fn list(
-    conn: &ReadConn,
-    query: &ListWorkflowsQuery,
-    paging: &Paging,
-) -> Result<Page<WorkflowModel>, StoreError> {
-    let mut select = Entity::find();
-    if let Some(name) = &query.name {
-        select = select.filter(Column::Name.eq(name));
-    }
-    if let Some(user) = &query.user {
-        select = select.filter(Column::User.eq(user));
-    }
-    if let Some(description) = &query.description {
-        select = select.filter(contains(Column::Description, description));
-    }
-    if let Some(archived) = query.is_archived {
-        select = select.filter(Column::IsArchived.eq(archived));
-    }
-    if let Some(group) = &query.access_group {
-        let members = workflow_access_group::Entity::find()
-            .select_only()
-            .column(workflow_access_group::Column::WorkflowId)
-            .filter(
-                workflow_access_group::Column::GroupId.in_subquery(
-                    sea_orm::QuerySelect::query(
-                        &mut access_group::Entity::find()
-                            .select_only()
-                            .column(access_group::Column::Id)
-                            .filter(access_group::Column::Name.eq(group)),
-                    )
-                    .to_owned(),
-                ),
-            );
-        select = select.filter(
-            Column::Id.in_subquery(sea_orm::QuerySelect::query(&mut members.clone()).to_owned()),
-        );
-    }
-    let found = page(conn, select, None, paging, Column::Id, |name| {
-        name != "has_failures"
-    })
-    .await?;
-    let ids: Vec<i64> = found.rows.iter().map(|row| row.id).collect();
-    let groups = groups_of(conn, &ids).await?;
-    let items = found
-        .rows
-        .into_iter()
-        .map(|row| {
-            let names = groups
-                .iter()
-                .filter(|(id, _)| *id == row.id)
-                .map(|(_, name)| name.clone())
-                .collect();
-            to_wire(row, names)
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Page::new(items, paging.offset, found.total))
-}
-
 /// Group names of these workflows, sorted by name. Few workflows have any.
-async fn groups_of(conn: &ReadConn, ids: &[i64]) -> Result<Vec<(i64, String)>, StoreError> {
+pub(super) async fn groups_of(
+    conn: &ReadConn,
+    ids: &[i64],
+) -> Result<Vec<(i64, String)>, StoreError> {
     let mut links: Vec<(i64, i64)> = Vec::new();
     for some in ids.chunks(10_000) {
         links.extend(
@@ -411,7 +349,10 @@ async fn groups_of(conn: &ReadConn, ids: &[i64]) -> Result<Vec<(i64, String)>, S
         .collect())
 }
 
-fn to_wire(row: workflow::Model, groups: Vec<String>) -> Result<WorkflowModel, StoreError> {
+pub(super) fn to_wire(
+    row: workflow::Model,
+    groups: Vec<String>,
+) -> Result<WorkflowModel, StoreError> {
     Ok(WorkflowModel {
         id: Some(row.id),
         name: row.name,

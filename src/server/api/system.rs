@@ -20,11 +20,12 @@ async fn ping() -> Json<PingResponse> {
     })
 }
 
-async fn version() -> Json<VersionResponse> {
+/// Where access control is enforced, what was built is told to nobody.
+async fn version(engine: Engine) -> Json<VersionResponse> {
     let git_hash = option_env!("TORC_GIT_HASH").unwrap_or("unknown");
     Json(VersionResponse {
         version: format!("{} ({git_hash})", env!("CARGO_PKG_VERSION")),
         api_version: Some(API_VERSION.to_owned()),
-        git_hash: Some(git_hash.to_owned()),
+        git_hash: (!engine.enforces_access()).then(|| git_hash.to_owned()),
     })
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Auth;
 use crate::engine::Engine;
+use crate::server::error::ApiError;
 use crate::wire::auth::ReloadAuthResponse;
 use crate::wire::error::ErrorResponse;
 
@@ -18,7 +19,10 @@ pub fn routes(auth: Auth) -> Router<Engine> {
         .layer(Extension(auth))
 }
 
-async fn reload_auth(Extension(auth): Extension<Auth>, _engine: Engine) -> Response {
+async fn reload_auth(Extension(auth): Extension<Auth>, engine: Engine) -> Response {
+    if let Err(refusal) = engine.require_admin() {
+        return ApiError::from(refusal).into_response();
+    }
     match auth.reload().await {
         Some(Ok(users)) => Json(ReloadAuthResponse {
             message: format!("the auth file was read again, users: {users}"),
