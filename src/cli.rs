@@ -12,6 +12,7 @@ mod debug_pages;
 mod doctor;
 mod failure;
 mod figures;
+mod identity;
 mod jobs;
 mod log;
 mod output;
@@ -41,6 +42,7 @@ use context::{Context, user_name};
 use create::CreateArgs;
 use doctor::DoctorCommand;
 use failure::Failure;
+use identity::IdentityArgs;
 use jobs::JobsCommand;
 use output::{Format, Output, print};
 use results::ResultsCommand;
@@ -109,6 +111,8 @@ struct Globals {
     /// Do not compare versions with the server
     #[arg(long, global = true)]
     skip_version_check: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -223,8 +227,15 @@ async fn with_server(
     command: Command,
 ) -> Result<(), Failure> {
     let own = standalone.start().await?;
-    let url = own.as_ref().map_or(globals.url, |own| own.url());
-    let result = on_server(&url, globals.skip_version_check, output, command).await;
+    // A server of one's own asks for no password.
+    let client = match &own {
+        Some(own) => Client::new(&own.url())?,
+        None => {
+            let (identity, trust) = globals.identity.read(&globals.url)?;
+            Client::of(&globals.url, &identity, &trust)?
+        }
+    };
+    let result = on_server(client, globals.skip_version_check, output, command).await;
     if let Some(own) = own {
         own.stop().await;
     }
@@ -232,13 +243,13 @@ async fn with_server(
 }
 
 async fn on_server(
-    url: &str,
+    client: Client,
     skip_version_check: bool,
     output: Output,
     command: Command,
 ) -> Result<(), Failure> {
     let context = Context {
-        client: Client::new(url)?,
+        client,
         output,
         user: user_name(),
     };

@@ -10,6 +10,7 @@ mod debug;
 mod error;
 mod events;
 mod files;
+mod identity;
 mod jobs;
 mod proxy;
 mod resource_requirements;
@@ -29,12 +30,15 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_rustls::rustls::ClientConfig;
 
+use crate::trust::Trust;
 use crate::wire::{BASE_PATH, IDEMPOTENCY_KEY};
 
 pub use debug::DownloadError;
 pub use error::ClientError;
 pub use events::{EventStream, StreamItem};
+pub use identity::Identity;
 pub use retry::RetryPolicy;
 pub use trace::Trace;
 
@@ -63,9 +67,21 @@ impl Client {
     ///
     /// [`ClientError::BadUrl`] if the URL cannot be used.
     pub fn new(base_url: &str) -> Result<Self, ClientError> {
+        Self::of(base_url, &Identity::default(), &Trust::System)
+    }
+
+    /// The same on behalf of somebody, to a server that `trust` believes; a plain URL needs
+    /// no trust.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`]; an identity that cannot be sent, a trust that cannot be had.
+    pub fn of(base_url: &str, identity: &Identity, trust: &Trust) -> Result<Self, ClientError> {
         let (base, url) = checked_base(base_url)?;
         let proxy = proxy::of(&url);
         let mut builder = reqwest::Client::builder()
+            .default_headers(identity.headers()?)
+            .tls_backend_preconfigured(tls(&url, trust)?)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(30))
@@ -137,12 +153,23 @@ impl Client {
     }
 }
 
+/// What TLS needs at this URL; a plain one does without the system's certificates.
+fn tls(url: &Url, trust: &Trust) -> Result<ClientConfig, ClientError> {
+    let trust = match url.scheme() {
+        "https" => trust,
+        _ => &Trust::Nobody,
+    };
+    trust
+        .config()
+        .map_err(|error| ClientError::Identity(error.to_string()))
+}
+
 /// The URL without a trailing slash, with the API's path if it had none; as text and read.
 fn checked_base(base_url: &str) -> Result<(String, Url), ClientError> {
     let url = Url::parse(base_url.trim())
         .map_err(|error| ClientError::bad_url(base_url, error.to_string()))?;
-    if url.scheme() != "http" {
-        let reason = format!("this build speaks http, not {}", url.scheme());
+    if !matches!(url.scheme(), "http" | "https") {
+        let reason = format!("it is http or https, not {}", url.scheme());
         return Err(ClientError::bad_url(base_url, reason));
     }
     let text = url.as_str().trim_end_matches('/');
@@ -283,7 +310,7 @@ mod tests {
 
     #[test]
     fn unusable_urls_are_refused_before_anything_is_sent() {
-        for bad in ["localhost:8080", "https://host", "", "http://"] {
+        for bad in ["localhost:8080", "ftp://host", "", "http://"] {
             let refused = Client::new(bad);
             assert!(matches!(refused, Err(ClientError::BadUrl { .. })), "{bad}");
         }

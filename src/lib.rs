@@ -13,7 +13,7 @@
 //! | [`runner`] | the worker: child processes | `client`, `wire` |
 //! | [`cli`] | the `torc` commands | `spec`, `client`, `runner`, `wire` |
 //!
-//! `clock`, `prompt`, `say`, `shutdown`, `telemetry::task`, `telemetry::phase` and
+//! `clock`, `prompt`, `say`, `shutdown`, `trust`, `telemetry::task`, `telemetry::phase` and
 //! `telemetry::resource` are leaves: anyone may import them, they import nothing
 //! of ours. `tests/it/tidy.rs` holds this table.
 
@@ -31,4 +31,5 @@ pub mod shutdown;
 pub mod spec;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod wire;

@@ -37,9 +37,7 @@ impl Context {
     pub async fn check_version(&self) -> Result<(), Failure> {
         let version = match self.client.get_version().await {
             Ok(version) => version,
-            Err(ClientError::Connect { url, reason }) => {
-                return Err(Failure::unreachable(&url, &reason));
-            }
+            Err(error @ ClientError::Connect { .. }) => return Err(error.into()),
             // The command itself will say more about it than this check could.
             Err(_) => return Ok(()),
         };
@@ -71,7 +69,7 @@ impl Context {
             answer
         };
         match AT_START.run(ask).await {
-            Err(ClientError::Connect { url, reason }) => Err(Failure::unreachable(&url, &reason)),
+            Err(error @ ClientError::Connect { .. }) => Err(error.into()),
             // What else is wrong the command itself will say better.
             _ => Ok(()),
         }

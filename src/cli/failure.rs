@@ -109,6 +109,15 @@ fn list_of(message: &str) -> Option<&'static str> {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
+            ClientError::Identity(_) => Self::new(error.to_string()),
+            ClientError::Connect { url, reason } if reason.contains("certificate") => {
+                Self::new(format!("the server at {url} cannot be trusted: {reason}"))
+                    .hint("--tls-ca-cert FILE names the certificate that signed the server's")
+            }
+            ClientError::Api { status: 401, .. } => Self::new(error.to_string()).hint(
+                "the server asks for your password: TORC_PASSWORD or --prompt-password, and \
+                 TORC_USERNAME if you have another name there",
+            ),
             ClientError::BadUrl { .. } => Self::usage(error.to_string()),
             ClientError::Connect { url, reason } => Self::unreachable(url, reason),
             ClientError::Api {

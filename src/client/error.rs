@@ -18,6 +18,9 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Who asks cannot be said, or nobody can be trusted.
+    #[error("{0}")]
+    Identity(String),
     /// Nobody answers there.
     #[error(
         "no torc server answers at {url} ({reason}); start one with `torc-server run`, or name another with --url or TORC_API_URL"
@@ -72,7 +75,7 @@ impl ClientError {
         match self {
             Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
             Self::Api { status, .. } => *status >= 500 || matches!(status, 408 | 429),
-            Self::BadUrl { .. } | Self::Decode { .. } => false,
+            Self::BadUrl { .. } | Self::Identity(_) | Self::Decode { .. } => false,
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use torc_server::server::auth::AuthConfig;
 
 use crate::support::api::{Answer, Api};
+use crate::support::http;
 use crate::support::process::{ServerProcess, output_to, torc_server};
 use crate::support::server::TestServer;
 
@@ -123,7 +124,7 @@ async fn where_a_password_is_required_nothing_is_answered_without() {
     let directory = tempfile::tempdir().unwrap();
     let file = write_users(directory.path(), &[("ann", "secret")]);
     let server = server(&file, true).await;
-    let http = reqwest::Client::new();
+    let http = http::client();
     let header = |headers: &HeaderMap, name: &str| {
         headers
             .get(name)

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess};
 use crate::support::server::check_invariants;
 
@@ -357,7 +358,7 @@ async fn answers_carry_the_contracts_headers() {
         ("/torc-service/v1/nope", 404),
         ("/", 200),
     ] {
-        let response = reqwest::Client::new()
+        let response = http::client()
             .get(format!("{}{path}", api.root()))
             .header("x-span-id", "mine")
             .send()

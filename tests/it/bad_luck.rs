@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, Worker, bare, lasting_port, torc, torc_server};
 use crate::support::server::check_invariants;
 
@@ -154,7 +155,7 @@ async fn a_full_queue_is_answered_503() {
         .map(|_| {
             let (url, event) = (format!("{}/events", api.url()), event.clone());
             async move {
-                let request = reqwest::Client::new().post(url).json(&event);
+                let request = http::client().post(url).json(&event);
                 let response = request.send().await.unwrap();
                 let retry = response.headers().contains_key("retry-after");
                 let status = response.status().as_u16();
@@ -343,7 +344,7 @@ async fn stopping_drains() {
 
 /// Stores events, one after another, and notes each that was acknowledged.
 async fn write_until_refused(api: Api, flow: i64, acknowledged: Arc<Mutex<HashSet<i64>>>) {
-    let http = reqwest::Client::new();
+    let http = http::client();
     let url = format!("{}/events", api.url());
     let event = json!({"workflow_id": flow, "timestamp": 0, "data": {}});
     loop {

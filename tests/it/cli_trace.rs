@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::Api;
 use crate::support::faults::many_jobs;
+use crate::support::http;
 use crate::support::pages::{Page, Pages};
 use crate::support::process::{Answer, output_bounded, output_to};
 use crate::support::user::User;
@@ -222,5 +223,5 @@ async fn the_slowest_is_found_behind_a_thousand_quick_ones() {
     assert!(events.iter().any(|event| event["name"] == slow));
     // Those that follow get them as they come: there is nothing to sort.
     let url = format!("{}/debug/requests?follow=true&sort=slowest", api.root());
-    assert_eq!(reqwest::get(url).await.unwrap().status(), 400);
+    assert_eq!(http::get(url).await.unwrap().status(), 400);
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::faults::{Load, Patient};
+use crate::support::http;
 
 /// It accepts, by the kernel, and never answers. Requests go on as if it were not there.
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +28,7 @@ async fn a_collector_that_hangs() {
     assert_eq!(findings.len(), 1, "nothing else is wrong: {diagnosis:#}");
     assert_eq!(findings[0]["severity"], "warning");
     // Requests that are served all the while, and the page's own figures.
-    let page = reqwest::get(format!("{}/debug/timings?format=json", api.root()));
+    let page = http::get(format!("{}/debug/timings?format=json", api.root()));
     let timings: Value = page.await.unwrap().json().await.unwrap();
     let otlp = &timings["otlp"];
     assert_eq!((&otlp["exported"], &otlp["url"]), (&json!(0), &json!(url)));

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::support::faults::{Load, Patient, many_jobs};
+use crate::support::http;
 
 /// Creates lists of 100,000 jobs, one after another, while others want a word.
 #[tokio::test(flavor = "multi_thread")]
@@ -16,7 +17,7 @@ async fn a_huge_bulk_create() {
             let workflow = api.workflow().await;
             let job = |n| format!(r#"{{"workflow_id":{workflow},"name":"{n}","command":"true"}}"#);
             let jobs: Vec<String> = (0..100_000).map(job).collect();
-            let request = reqwest::Client::new()
+            let request = http::client()
                 .post(format!("{}/bulk_jobs", api.url()))
                 .header("content-type", "application/json")
                 .body(format!(r#"{{"jobs":[{}]}}"#, jobs.join(",")));
@@ -37,7 +38,7 @@ async fn a_blocked_worker_thread() {
         command.env("TORC_FAULT", "block-worker:2s");
     });
     let api = patient.api();
-    let blocked = reqwest::get(format!("{}/debug/fault/block-worker", api.root()));
+    let blocked = http::get(format!("{}/debug/fault/block-worker", api.root()));
     assert!(blocked.await.unwrap().status().is_success());
     let diagnosis = patient.must_have("blocked-worker");
     let evidence = diagnosis["findings"][0]["evidence"].to_string();

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 
+use crate::support::http;
 use crate::support::process::{ServerProcess, torc_server};
 
 /// An address of this machine that is not loopback, if it has one. No packet is sent: a
@@ -33,7 +34,7 @@ fn server(directory: &std::path::Path, host: &str) -> ServerProcess {
 }
 
 async fn ask(url: &str, headers: &[(&str, &str)]) -> (u16, String) {
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = http::client().get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
+use crate::support::http;
 use crate::support::server::TestServer;
 
 /// A stream that has been opened.
@@ -14,7 +15,7 @@ struct Stream {
 impl Stream {
     async fn open(api: &Api, flow: i64, level: &str) -> Self {
         let url = format!("{}/workflows/{flow}/events/stream{level}", api.url());
-        let response = reqwest::get(url).await.unwrap();
+        let response = http::get(url).await.unwrap();
         assert_eq!(response.status(), 200);
         Self {
             response,

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc_server};
 
 /// A debug page's status and text.
 pub(crate) async fn page(server: &ServerProcess, path: &str) -> (u16, String) {
     let url = format!("http://127.0.0.1:{}/debug/{path}", server.port());
-    let answer = reqwest::get(url).await.unwrap();
+    let answer = http::get(url).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -155,7 +156,7 @@ async fn requests_can_be_followed_until_the_server_stops() {
     let server = ServerProcess::start(directory.path(), &["-d", "x.db"]);
     let url = format!("http://127.0.0.1:{}/debug/requests", server.port());
     let url = format!("{url}?follow=true&route=/jobs");
-    let answer = reqwest::get(&url).await.unwrap();
+    let answer = http::get(&url).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
     let mut chunks = answer.bytes_stream();
     create_jobs(&server, 20).await;
@@ -343,7 +344,7 @@ async fn of_fifty_askers_of_a_trace_one_is_answered() {
 async fn long_trace(port: u16) -> String {
     let url = format!("http://127.0.0.1:{port}/debug/trace?seconds=30");
     loop {
-        let answer = reqwest::get(&url).await.unwrap();
+        let answer = http::get(&url).await.unwrap();
         // Whoever looks whether one is being made gets in the way.
         if answer.status() != 429 {
             return answer.text().await.unwrap();

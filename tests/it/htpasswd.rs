@@ -1,16 +1,14 @@
 //! `torc-server htpasswd`, on files as it finds them.
 
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::process::{
-    Answer, HANG, bare, lines, output_bounded, torc_server, wait_bounded,
-};
+use crate::support::process::{Answer, bare, output_bounded, torc_server};
+use crate::support::terminal;
 
 /// Runs `torc-server htpasswd` in `directory`, with this on standard input.
 fn htpasswd(directory: &Path, arguments: &[&str], stdin: &str) -> Answer {
@@ -272,40 +270,12 @@ fn many_at_one_time_lose_nobody() {
     assert!(left_behind(here).is_empty());
 }
 
-/// Types at a terminal, after each question; answers the exit code and what was shown.
+/// The same at a terminal, where these are typed.
 fn at_a_terminal(directory: &Path, arguments: &str, answers: &[&str]) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_torc-server");
-    let mut command: Command = bare("script");
-    command
-        .current_dir(directory)
-        .args([
-            "-qec",
-            &format!("{program} htpasswd {arguments}"),
-            "/dev/null",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut keys = child.stdin.take().unwrap();
-    let mut screen = child.stdout.take().unwrap();
-    let mut shown = String::new();
-    for answer in answers {
-        let until = shown.len();
-        while !shown[until..].contains(": ") {
-            let mut bytes = [0; 256];
-            let read = screen.read(&mut bytes).unwrap();
-            assert_ne!(read, 0, "no question: {shown}");
-            shown += str::from_utf8(&bytes[..read]).unwrap();
-        }
-        keys.write_all(answer.as_bytes()).unwrap();
-    }
-    let rest = lines(screen);
-    let code = wait_bounded(&mut child).code().unwrap();
-    while let Ok(line) = rest.recv_timeout(HANG) {
-        shown += &format!("{line}\n");
-    }
-    drop(keys);
-    (code, shown)
+    let mut command = bare("script");
+    command.current_dir(directory);
+    terminal::type_in(command, &format!("{program} htpasswd {arguments}"), answers)
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::api::Api;
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess};
 use crate::support::server::TestServer;
 
@@ -78,7 +79,7 @@ impl Lazy {
 async fn until_there_is_room(api: &Api, path: &str) {
     let start = Instant::now();
     loop {
-        let answer = reqwest::get(format!("{}{path}", api.root())).await.unwrap();
+        let answer = http::get(format!("{}{path}", api.root())).await.unwrap();
         let status = answer.status();
         if status == StatusCode::OK {
             // Where clients are cut off soon, a busy machine may make us one of them.
@@ -109,7 +110,7 @@ async fn unread_answers_share_a_room() {
     // Both turn out to be large when they are read.
     let default = path.replace("&limit=10", "");
     for path in [&default, &path] {
-        let answer = reqwest::get(format!("{}{path}", api.root())).await.unwrap();
+        let answer = http::get(format!("{}{path}", api.root())).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()["retry-after"], "1");
         let text = answer.text().await.unwrap();
@@ -157,7 +158,7 @@ async fn a_write_is_not_refused_after_it_was_done() {
     let pad = "x".repeat(3 << 19);
     let body = json!({"jobs": [{"workflow_id": flow, "name": "late", "command": pad}]});
     let url = format!("{}/bulk_jobs", api.url());
-    let request = reqwest::Client::new().post(url).json(&body);
+    let request = http::client().post(url).json(&body);
     // Its body is left unread, so the connection may end before the answer was read.
     if let Ok(answer) = request.send().await {
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -223,9 +224,7 @@ async fn a_quiet_stream_is_no_stalled_one() {
 
 /// Bytes of large answers that the server holds, as it says.
 async fn held(api: &Api) -> usize {
-    let page = reqwest::get(format!("{}/metrics", api.root()))
-        .await
-        .unwrap();
+    let page = http::get(format!("{}/metrics", api.root())).await.unwrap();
     let page = page.text().await.unwrap();
     let value = page
         .lines()

@@ -17,6 +17,7 @@ mod bad_start;
 mod bulk;
 mod claims;
 mod cli;
+mod cli_identity;
 mod cli_server;
 mod cli_timings;
 mod cli_timings_diff;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, lasting_port, wait_bounded};
 use crate::support::root;
 
@@ -46,7 +47,7 @@ fn lint(page: &str) -> (Option<i32>, String) {
 }
 
 async fn page_of(api: &Api, accept: &str) -> (String, String) {
-    let request = reqwest::Client::new().get(format!("{}/metrics", api.root()));
+    let request = http::client().get(format!("{}/metrics", api.root()));
     let answer = request.header("accept", accept).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let kind = answer.headers()["content-type"]
@@ -282,7 +283,7 @@ async fn it_answers_this_machine_only() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path(), &["-d", "x.db"]);
     let url = format!("{}/metrics", server.api().root());
-    let request = reqwest::Client::new().get(url);
+    let request = http::client().get(url);
     let answer = request.header("x-forwarded-for", "10.0.0.1");
     let answer = answer.send().await.unwrap();
     assert_eq!(answer.status(), 403);
@@ -329,7 +330,7 @@ async fn a_real_prometheus_takes_it() {
     let start = Instant::now();
     let ask = async |query: &str| -> Option<Value> {
         let url = format!("http://{address}/api/v1/query");
-        let request = reqwest::Client::new().get(url).query(&[("query", query)]);
+        let request = http::client().get(url).query(&[("query", query)]);
         let answer: Value = request.send().await.ok()?.json().await.ok()?;
         let value = answer["data"]["result"][0]["value"][1].clone();
         value.is_string().then_some(value)

@@ -22,6 +22,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc, torc_server};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -112,7 +113,7 @@ fn server(directory: &Path, flags: &[&str], env: &[(&str, &str)]) -> ServerProce
 async fn send(server: &ServerProcess, method: &str, path: &str, body: &Value, sampled: bool) {
     let flags = if sampled { "01" } else { "00" };
     let url = format!("{}{path}", server.api().url());
-    let answer = reqwest::Client::new()
+    let answer = http::client()
         .request(method.parse().unwrap(), url)
         .header("traceparent", format!("00-{TRACE}-{CALLER}-{flags}"))
         .json(body)
@@ -217,7 +218,7 @@ async fn a_job_is_a_trace(grpc: bool) {
 
 async fn timings(api: &Api) -> Value {
     let url = format!("{}/debug/timings", api.root());
-    reqwest::get(url).await.unwrap().json().await.unwrap()
+    http::get(url).await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]

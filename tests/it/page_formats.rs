@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::http;
 use crate::support::loaded::Loaded;
 use crate::support::process::HANG;
 
@@ -83,16 +84,14 @@ async fn programs_get_what_they_name_and_what_they_always_got() {
         );
     }
 
-    let answer = reqwest::Client::new()
+    let answer = http::client()
         .get(loaded.url("/debug/?format=html"))
         .header("host", "localhost:1\"<script>")
         .send()
         .await
         .unwrap();
     assert_eq!(answer.status(), 403);
-    let answer = reqwest::get(loaded.url("/debug/?format=html"))
-        .await
-        .unwrap();
+    let answer = http::get(loaded.url("/debug/?format=html")).await.unwrap();
     let policy = answer.headers()["content-security-policy"]
         .to_str()
         .unwrap();

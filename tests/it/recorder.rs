@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
+use crate::support::http;
 use crate::support::process::{ServerProcess, torc_server};
 
 fn server(directory: &std::path::Path) -> ServerProcess {
@@ -23,7 +24,7 @@ async fn page(server: &ServerProcess, path: &str) -> Value {
 async fn ask(server: &ServerProcess, method: &str, path: &str) -> (u16, String) {
     let url = format!("http://127.0.0.1:{}{path}", server.port());
     let method = method.parse().unwrap();
-    let answer = reqwest::Client::new().request(method, url).send().await;
+    let answer = http::client().request(method, url).send().await;
     let answer = answer.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc_server};
 
 /// A server that blocks a worker thread when asked to.
@@ -37,7 +38,7 @@ impl Page {
 
 async fn get(server: &ServerProcess, path: &str) -> Page {
     let url = format!("http://127.0.0.1:{}{path}", server.port());
-    let asked = tokio::time::timeout(HANG, reqwest::get(&url)).await;
+    let asked = tokio::time::timeout(HANG, http::get(&url)).await;
     let answer = asked
         .unwrap_or_else(|_| panic!("no answer: {url}"))
         .unwrap();
@@ -411,7 +412,7 @@ async fn bad_input_is_told_what_would_be_right() {
     }
     for path in ["/debug/runtime", "/debug/tasks", "/debug/profile"] {
         let url = format!("http://127.0.0.1:{}{path}", server.port());
-        let client = reqwest::Client::new();
+        let client = http::client();
         let proxied = client.get(&url).header("x-forwarded-for", "10.0.0.1");
         assert_eq!(proxied.send().await.unwrap().status().as_u16(), 403);
         let changed = client.post(&url).send().await.unwrap();

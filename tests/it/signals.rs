@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc_server};
 
 fn dumps(directory: &Path, kind: &str) -> Vec<PathBuf> {
@@ -200,7 +201,7 @@ async fn the_report_is_served_live() {
     let server = ServerProcess::start(directory.path(), &["-d", "x.db"]);
     some_work(&server.api()).await;
     let url = format!("http://127.0.0.1:{}/debug/timings", server.port());
-    let report: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+    let report: Value = http::get(&url).await.unwrap().json().await.unwrap();
     let operations = report["phases"]["operations"].as_array().unwrap();
     let claim = operations
         .iter()
@@ -215,14 +216,14 @@ async fn the_report_is_served_live() {
     ] {
         assert_eq!(claim[phase]["count"], 1, "{phase}: {claim}");
     }
-    let text = reqwest::get(format!("{url}?format=text"))
+    let text = http::get(format!("{url}?format=text"))
         .await
         .unwrap()
         .text()
         .await
         .unwrap();
     assert!(text.contains("prepare_ready_jobs"), "{text}");
-    let refused = reqwest::get(format!("{url}?format=xml")).await.unwrap();
+    let refused = http::get(format!("{url}?format=xml")).await.unwrap();
     assert_eq!(refused.status(), 400);
 }
 
@@ -304,7 +305,7 @@ async fn a_second_signal_ends_at_once() {
         json!({"workflow_id": flow, "timestamp": 0, "data": 1}),
     );
     let waits = tokio::spawn(async move {
-        let request = reqwest::Client::new()
+        let request = http::client()
             .post(format!("{}/events", api.url()))
             .json(&event);
         request.send().await.map(|answer| answer.status())

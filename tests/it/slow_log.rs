@@ -8,6 +8,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use crate::bad_luck::server_on_a_small_disk;
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc_server};
 
 /// The lines so far; each is whole.
@@ -120,7 +121,7 @@ async fn ten_lines_a_second_and_the_rest_is_counted() {
     }
     // The page has those that got no line, too; the normal log has a word of it.
     let page = format!("http://127.0.0.1:{}/debug/slow", server.port());
-    let shown: Value = reqwest::get(&page).await.unwrap().json().await.unwrap();
+    let shown: Value = http::get(&page).await.unwrap().json().await.unwrap();
     let shown = shown["slow"].as_array().unwrap();
     assert_eq!(shown.len(), 200);
     let ids: Vec<_> = shown
@@ -128,7 +129,7 @@ async fn ten_lines_a_second_and_the_rest_is_counted() {
         .map(|one| one["id"].as_u64().unwrap())
         .collect();
     assert!(ids.windows(2).all(|pair| pair[0] > pair[1]), "{ids:?}");
-    let some = reqwest::get(format!("{page}?limit=3&operation=create_workflow"));
+    let some = http::get(format!("{page}?limit=3&operation=create_workflow"));
     let some: Value = some.await.unwrap().json().await.unwrap();
     let some = some["slow"].as_array().unwrap();
     assert!(some.len() == 3 && some.iter().all(|one| one["route"] == "POST /workflows"));
@@ -174,7 +175,7 @@ async fn thresholds_are_by_operation() {
 
 async fn lost_lines(server: &ServerProcess) -> u64 {
     let url = format!("http://127.0.0.1:{}/debug/timings", server.port());
-    let report: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let report: Value = http::get(url).await.unwrap().json().await.unwrap();
     report["dropped_log_lines"].as_u64().unwrap()
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
+use crate::support::http;
 use crate::support::process::{HANG, signal, torc_server, wait_bounded};
 
 /// A server process that the test may do anything with; killed when dropped.
@@ -103,11 +104,11 @@ async fn nobody_reads_standard_error_any_more() {
     let event = json!({"workflow_id": flow, "timestamp": 0, "data": 1});
     let url = format!("{}/events", api.url());
     // It holds the writer, so that the first signal does not end the server.
-    let waits = tokio::spawn(reqwest::Client::new().post(url).json(&event).send());
+    let waits = tokio::spawn(http::client().post(url).json(&event).send());
     let report = format!("{}/debug/timings", api.root());
     let start = Instant::now();
     loop {
-        let report: Value = reqwest::get(&report).await.unwrap().json().await.unwrap();
+        let report: Value = http::get(&report).await.unwrap().json().await.unwrap();
         let holder = report["phases"]["writer"]["holder"].as_array();
         if !holder.unwrap().is_empty() {
             break;

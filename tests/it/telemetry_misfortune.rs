@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use crate::support::api::{Api, result};
 use crate::support::faults::compiled;
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess, torc_server};
 
 async fn timings(api: &Api, window: &str) -> Value {
     let url = format!("{}/debug/timings?window={window}", api.root());
-    reqwest::get(url).await.unwrap().json().await.unwrap()
+    http::get(url).await.unwrap().json().await.unwrap()
 }
 
 fn count(report: &Value, operation: &str) -> u64 {

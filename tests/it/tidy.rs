@@ -22,7 +22,7 @@ fn allowed(part: &str) -> Option<&'static [&'static str]> {
         "cli/standalone.rs" => &["cli", "server", "wire", "store"],
         "config" => &["config"],
         "htpasswd" => &["htpasswd", "config"],
-        "clock" | "prompt" | "say" | "shutdown" => &[],
+        "clock" | "prompt" | "say" | "shutdown" | "trust" => &[],
         "lib" => return None,
         "main" | "bin" => return None,
         other => panic!("src/{other} has no place in the table of who may import whom"),
@@ -30,11 +30,12 @@ fn allowed(part: &str) -> Option<&'static [&'static str]> {
 }
 
 /// May be imported by anyone; they import each other and [`BELOW_LEAVES`].
-const LEAVES: [&str; 10] = [
+const LEAVES: [&str; 11] = [
     "clock",
     "prompt",
     "say",
     "shutdown",
+    "trust",
     "telemetry::task",
     "telemetry::board",
     "telemetry::phase",
@@ -63,7 +64,7 @@ const ALONE: [(&str, &[&str]); 13] = [
     ("bcrypt", &["htpasswd"]),
     ("hyper", &["server"]),
     ("pprof", &["telemetry"]),
-    ("tokio_rustls", &["server", "client"]),
+    ("tokio_rustls", &["server", "client", "trust"]),
     ("reqwest", &["client", "telemetry"]),
     ("clap", &["config", "cli", "main", "bin"]),
 ];
@@ -227,6 +228,20 @@ fn files_are_short_and_say_what_they_are_for() {
         let outside_tests = text.split("#[cfg(test)]").next().unwrap();
         if path.starts_with("src/") && outside_tests.contains("use super::*") {
             wrong.push(format!("{path} imports all of its parent"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// reqwest's short ways look for the system's certificates, and fail where there are none.
+#[test]
+fn tests_need_no_certificates() {
+    let inside = |path: &str| !matches!(path, "tests/it/support/http.rs" | "tests/it/tidy.rs");
+    let mut wrong = Vec::new();
+    for (path, text) in all(&["tests"]) {
+        let short = ["reqwest::get(", "reqwest::Client::new("];
+        if inside(&path) && short.iter().any(|way| text.contains(way)) {
+            wrong.push(format!("{path}: take support::http instead"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

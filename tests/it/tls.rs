@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -11,41 +10,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
-use torc_server::server::tls::TlsConfig;
 
+use crate::support::certificate::{self, Made, made, write};
+use crate::support::http;
 use crate::support::process::{ServerProcess, output_to, torc_server};
 use crate::support::server::TestServer;
-
-/// A certificate of its own making.
-struct Made {
-    cert: String,
-    key: String,
-    der: CertificateDer<'static>,
-}
-
-fn made() -> Made {
-    let names = vec!["localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    Made {
-        cert: made.cert.pem(),
-        key: made.signing_key.serialize_pem(),
-        der: made.cert.der().clone(),
-    }
-}
-
-/// Puts a certificate into `cert.pem` and `key.pem`.
-fn write(directory: &Path, made: &Made) -> TlsConfig {
-    let files = TlsConfig {
-        cert: directory.join("cert.pem"),
-        key: directory.join("key.pem"),
-    };
-    fs::write(&files.cert, &made.cert).unwrap();
-    fs::write(&files.key, &made.key).unwrap();
-    files
-}
 
 type Stream = TlsStream<TcpStream>;
 
@@ -125,7 +96,7 @@ async fn https_is_http_inside() {
     ping(&mut older).await;
     assert!(connect_by(port, &made, &[&TLS13], &[b"h2"]).await.is_err());
     assert!(
-        connect(port, &self::made()).await.is_err(),
+        connect(port, &certificate::made()).await.is_err(),
         "not the one that is trusted"
     );
 
@@ -177,7 +148,7 @@ async fn the_users_are_read_again_on_sighup() {
     );
     let status = async |user: &str| {
         let url = format!("{}/ping", server.api().url());
-        let request = reqwest::Client::new().get(url).basic_auth(user, Some("x"));
+        let request = http::client().get(url).basic_auth(user, Some("x"));
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!((status("ann").await, status("bob").await), (200, 401));

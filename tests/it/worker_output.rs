@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::support::http;
 use crate::support::process::output_bounded;
 use crate::support::user::User;
 
@@ -15,7 +16,7 @@ fn node(user: &User, id: usize) -> serde_json::Value {
         "http://127.0.0.1:{}/torc-service/v1/compute_nodes/{id}",
         server.port()
     );
-    let get = async { reqwest::get(url).await.unwrap().json().await.unwrap() };
+    let get = async { http::get(url).await.unwrap().json().await.unwrap() };
     tokio::runtime::Runtime::new().unwrap().block_on(get)
 }
 

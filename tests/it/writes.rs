@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::api::{Answer, Api, result};
+use crate::support::http;
 use crate::support::process::{HANG, ServerProcess};
 use crate::support::server::{TestServer, check_invariants};
 
@@ -22,7 +23,7 @@ async fn until(api: &Api, expected: impl Fn(&Value) -> bool) {
     let report = format!("{}/debug/timings", api.root());
     let start = std::time::Instant::now();
     while start.elapsed() < HANG {
-        let text = reqwest::get(&report).await.unwrap().text().await.unwrap();
+        let text = http::get(&report).await.unwrap().text().await.unwrap();
         let report: Value = serde_json::from_str(&text).unwrap();
         if expected(&report["phases"]["writer"]) {
             return;
@@ -45,7 +46,7 @@ async fn a_batch_that_fails_tells_nothing_of_what_it_did() {
         .jobs(flow, &[("a", &[]), ("b", &[]), ("after", &["a"])])
         .await;
     api.initialize(flow).await;
-    let mut events = reqwest::get(format!("{}/workflows/{flow}/events/stream", api.url()))
+    let mut events = http::get(format!("{}/workflows/{flow}/events/stream", api.url()))
         .await
         .unwrap();
 
@@ -222,7 +223,7 @@ async fn large_bodies_share_a_limit() {
 /// before its client has read the answer; that is not the answer waited for.
 async fn until_answered(api: &Api, event: &Value, status: u16) -> Answer {
     for _ in 0..1_000 {
-        let sent = reqwest::Client::new()
+        let sent = http::client()
             .post(format!("{}/events", api.url()))
             .header("content-type", "application/json")
             .body(event.to_string())

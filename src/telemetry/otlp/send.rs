@@ -9,6 +9,7 @@ use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::trust::Trust;
 
 /// Speaks to the collector.
 pub enum Sender {
@@ -58,7 +59,9 @@ impl Sender {
                     value.set_sensitive(true);
                     headers.insert(key.map_err(|_| unusable())?, value);
                 }
+                let tls = Trust::Nobody.config().map_err(|error| error.to_string())?;
                 let client = reqwest::Client::builder()
+                    .tls_backend_preconfigured(tls)
                     .default_headers(headers)
                     .timeout(config.timeout)
                     .no_proxy()

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::http;
+
 /// Talks to one server.
 #[derive(Clone)]
 pub struct Api {
@@ -31,7 +33,7 @@ impl Api {
     /// For the server at `root`, such as `http://127.0.0.1:8080`.
     pub fn new(root: &str) -> Self {
         Self {
-            http: reqwest::Client::new(),
+            http: http::client(),
             root: root.to_owned(),
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::http;
 use super::process::{HANG, bare, lines};
 
 /// How WebDriver names an element in its answers.
@@ -58,7 +59,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
         let mut browser = Self {
-            http: reqwest::Client::new(),
+            http: http::client(),
             driver,
             port,
             session: String::new(),

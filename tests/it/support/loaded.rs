@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::api::Api;
+use super::http;
 use super::process::ServerProcess;
 
 /// A server with callers that write and read until it is dropped.
@@ -44,7 +45,7 @@ impl Loaded {
 
     /// Asks as a program does; answers status, type and body.
     pub async fn ask(&self, path: &str, accept: Option<&str>) -> (u16, String, String) {
-        let mut request = reqwest::Client::new().get(self.url(path));
+        let mut request = http::client().get(self.url(path));
         if let Some(accept) = accept {
             request = request.header("accept", accept);
         }

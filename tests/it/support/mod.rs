@@ -2,11 +2,14 @@
 
 pub mod api;
 pub mod browser;
+pub mod certificate;
 pub mod faults;
+pub mod http;
 pub mod loaded;
 pub mod pages;
 pub mod process;
 pub mod server;
+pub mod terminal;
 pub mod user;
 
 /// The directory of the repository.
