@@ -20,7 +20,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
     name = "torc-server",
     version,
     about = "Runs large computational workflows, on a server that you can see inside of",
-    after_help = "Exit codes: 0 stopped as asked, 1 could not start or run, 2 wrong usage.\n\
+    after_help = "In the background it is run by systemd: docs/torc-server.service is a unit \
+                  (--daemon and service, which Torc has, are refused with exit code 2).\n\
+                  Exit codes: 0 stopped as asked, 1 could not start or run, 2 wrong usage.\n\
                   Signals: SIGINT and SIGTERM drain and stop, a second one ends at once; \
                   SIGUSR1 dumps the timing histograms, and copies the database if \
                   --snapshot-path is given or it is in memory; SIGHUP has the certificate and \
@@ -38,10 +40,27 @@ impl Cli {
     pub fn read() -> Self {
         let read = command().try_get_matches();
         match read.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches)) {
-            Ok(cli) => cli,
+            Ok(cli) => match cli
+                .command
+                .as_ref()
+                .and_then(Command::for_a_service_manager)
+            {
+                Some(what) => no_daemon(what).exit(),
+                None => cli,
+            },
             Err(error) => error.format(&mut command()).exit(),
         }
     }
+}
+
+/// What is said to those who want the server to put itself into the background.
+fn no_daemon(what: &str) -> clap::Error {
+    let text = format!(
+        "{what}: the server does not put itself into the background, as a service manager does \
+         that better; docs/torc-server.service is a unit for systemd, and docs/deployment.md \
+         says how to install it"
+    );
+    command().error(clap::error::ErrorKind::InvalidSubcommand, text)
 }
 
 /// The command line, where a variable that is set but empty counts as not set, as in
@@ -74,6 +93,25 @@ pub enum Command {
                       a password that is no good among it."
     )]
     Htpasswd(htpasswd::HtpasswdCommand),
+    /// Left to a service manager.
+    #[command(hide = true, disable_help_flag = true)]
+    Service {
+        /// Whatever Torc takes here.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+}
+
+impl Command {
+    /// What Torc does as a service and this server leaves to a service manager.
+    fn for_a_service_manager(&self) -> Option<&'static str> {
+        match self {
+            Self::Service { .. } => Some("service"),
+            Self::Run(args) if args.daemon => Some("--daemon"),
+            Self::Run(args) if args.pid_file.is_some() => Some("--pid-file"),
+            _ => None,
+        }
+    }
 }
 
 /// What an acknowledged write survives.
@@ -123,6 +161,14 @@ pub struct RunArgs {
     /// Stop when standard input ends, for programs that start a server of their own
     #[arg(long, hide = true)]
     pub shutdown_on_stdin_eof: bool,
+
+    /// Left to a service manager
+    #[arg(long, hide = true)]
+    pub daemon: bool,
+
+    /// Left to a service manager
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub pid_file: Option<PathBuf>,
 
     /// MiB of a bulk request at most
     #[arg(

@@ -1,5 +1,6 @@
 //! `torc-server`: parses, starts what it shows of itself, runs until it is told to stop.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
     let args = match Cli::read().command {
         Some(Command::Run(args)) => *args,
         Some(Command::Htpasswd(command)) => return htpasswd(command),
+        // Refused when it was read.
+        Some(Command::Service { .. }) => return ExitCode::from(2),
         None => match RunArgs::defaults() {
             Ok(args) => args,
             Err(error) => error.exit(),
@@ -228,10 +231,10 @@ fn hooks(args: &RunArgs, server: &RunningServer) -> std::io::Result<Vec<Hook>> {
     Ok(vec![Box::new(move || wake.notify_one())])
 }
 
-/// Where files may be read again, SIGHUP does that; elsewhere it ends the process, as it does
-/// when a terminal is closed.
+/// SIGHUP has files read again. Only where there are none and the server was started at a
+/// terminal, it ends the process, as it does when that is closed.
 fn read_again_on_sighup(server: &RunningServer) -> std::io::Result<()> {
-    if !server.reload().reads_something() {
+    if !server.reload().reads_something() && std::io::stdin().is_terminal() {
         return Ok(());
     }
     let mut hangup = signal(SignalKind::hangup())?;

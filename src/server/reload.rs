@@ -18,6 +18,9 @@ impl Reload {
 
     /// Reads all, and says in the log what came of it. What is no good changes nothing.
     pub async fn reload(&self) {
+        if !self.reads_something() {
+            tracing::info!("SIGHUP: there is no certificate and no file of users to read again");
+        }
         if let Some(tls) = &self.tls {
             match tls.reload().await {
                 Ok(()) => tracing::info!("the TLS certificate was read again"),

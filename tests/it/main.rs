@@ -45,6 +45,7 @@ mod recorder;
 mod runner;
 mod runner_fake;
 mod runtime_pages;
+mod service_unit;
 mod settings;
 mod signals;
 mod slow_log;

@@ -26,6 +26,11 @@ fn empty_variables_count_as_not_set() {
         "TORC_SERVER_SNAPSHOT_KEEP",
         "TORC_MAX_REQUEST_BODY_MB",
         "TORC_COMPLETION_CHECK_INTERVAL_SECS",
+        "TORC_AUTH_FILE",
+        "TORC_ADMIN_USERS",
+        "TORC_CREDENTIAL_CACHE_TTL_SECS",
+        "TORC_TLS_CERT",
+        "TORC_TLS_KEY",
     ] {
         command.env(name, "");
     }
