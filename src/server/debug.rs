@@ -1,6 +1,7 @@
-//! Pages about the server itself. They answer callers on this machine alone.
+//! Pages about the server itself. They answer callers on this machine alone, and where access
+//! control is enforced administrators alone, as they show what everybody does.
 //!
-//! They have no password, so it is not enough that the connection comes from loopback: a
+//! Elsewhere they have no password, so it is not enough that the connection comes from loopback: a
 //! proxy on this machine passes on what others ask, and a page in a browser on this
 //! machine may ask in the name of somebody else's site (by its `Origin`, or by a name that
 //! its owner lets point to 127.0.0.1, which shows as the `Host`).
@@ -31,6 +32,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
+use super::error::ApiError;
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
 use crate::telemetry::TelemetryHandle;
@@ -50,6 +52,7 @@ type Telemetry = Option<TelemetryHandle>;
 
 /// The routes of the debug pages.
 pub fn routes(
+    engine: &Engine,
     telemetry: Telemetry,
     shutdown: Shutdown,
     sources: metrics::Sources,
@@ -69,10 +72,23 @@ pub fn routes(
         .merge(trace::routes(shutdown))
         .merge(writer::routes())
         .with_state(telemetry.clone())
-        .merge(metrics)
         .merge(statements::routes(telemetry))
         .merge(web::routes())
+        .route_layer(middleware::from_fn_with_state(
+            engine.clone(),
+            only_administrators,
+        ))
+        // Counts alone, which a program reads.
+        .merge(metrics)
         .route_layer(middleware::from_fn(only_from_here))
+}
+
+/// Refuses whoever may not do everything.
+async fn only_administrators(engine: Engine, request: Request, next: Next) -> Response {
+    match engine.require_admin() {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    }
 }
 
 /// Refuses whoever does not ask from this machine and for itself.

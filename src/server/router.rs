@@ -96,7 +96,7 @@ pub fn router(
         .route("/", get(front))
         .route("/dashboard", get(front))
         .route("/dashboard/", get(front))
-        .merge(debug::routes(telemetry, shutdown, sources))
+        .merge(debug::routes(&engine, telemetry, shutdown, sources))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn_with_state(auth, auth::identified))

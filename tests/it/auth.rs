@@ -285,6 +285,33 @@ async fn without_a_cache_each_request_is_checked() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn where_access_is_controlled_debug_pages_are_for_administrators() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write_users(directory.path(), &[("ann", "a"), ("bob", "b")]);
+    let server = TestServer::start_with(|config| {
+        config.auth.file = Some(file.clone());
+        config.enforce_access_control = true;
+        config.admin_users = vec!["ann".to_owned()];
+    })
+    .await;
+    let status = async |path: &str, user: Option<(&str, &str)>| {
+        let mut request = http::client().get(format!("{}{path}", server.api.root()));
+        if let Some((user, password)) = user {
+            request = request.basic_auth(user, Some(password));
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    for path in ["/debug/", "/debug/writer", "/debug/requests"] {
+        assert_ne!(status(path, Some(("ann", "a"))).await, 403, "{path}");
+        for other in [None, Some(("bob", "b")), Some(("ann", "wrong"))] {
+            assert_eq!(status(path, other).await, 403, "{path} {other:?}");
+        }
+    }
+    assert_ne!(status("/metrics", None).await, 403);
+    server.stop().await;
+}
+
 #[test]
 fn a_server_that_would_let_nobody_in_or_anybody_does_not_start() {
     let directory = tempfile::tempdir().unwrap();

@@ -158,7 +158,9 @@ impl Checks {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let users = Arc::clone(&known.users);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(outcome) = open.get(&digest) {
+        // One whose task is gone tells nothing any more.
+        let open_one = open.get(&digest);
+        if let Some(outcome) = open_one.filter(|outcome| outcome.has_changed().is_ok()) {
             return Some(outcome.clone());
         }
         if open.len() >= OPEN {
