@@ -286,7 +286,7 @@ fn a_command_line_without_sense_exits_with_2() {
         (&["run", "1", "walk", "2"], "unexpected argument"),
         (&["run", "1", "--time-limit", "1:00"], "ISO 8601"),
         (
-            &["ping", "--url", "https://localhost"],
+            &["ping", "--url", "ftp://localhost"],
             "not a usable server URL",
         ),
         (&["--db", "x.db", "ping"], "--standalone"),
