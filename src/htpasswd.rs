@@ -198,6 +198,15 @@ impl Users {
     }
 }
 
+/// A fresh hash of a password; `cost` doubles the work with each step.
+///
+/// # Errors
+///
+/// A cost below 4 or above 31, a system without random numbers.
+pub fn hash(password: &str, cost: u32) -> Result<String, String> {
+    bcrypt::hash(password.as_bytes(), cost).map_err(|error| error.to_string())
+}
+
 /// Whether a password is the one of this hash. Like every bcrypt, it does not look past 72
 /// bytes.
 pub fn verify(password: &[u8], hash: &str) -> bool {

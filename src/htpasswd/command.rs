@@ -80,7 +80,7 @@ fn add(args: AddArgs) -> Result<(), Failure> {
     check_name(&user)?;
     let password = password(args.password, &user, true)?;
     check_password(&password)?;
-    let hash = bcrypt::hash(password.as_bytes(), args.cost)
+    let hash = super::hash(&password, args.cost)
         .map_err(|error| Failure::Failed(format!("the password was not hashed: {error}")))?;
     let replaced = edit::set(&file.path, &user, &hash)?;
     tell(if replaced {

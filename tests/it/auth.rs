@@ -216,6 +216,43 @@ async fn many_workers_are_one_check_and_wrong_guesses_do_not_lock_anybody_out() 
     server.stop().await;
 }
 
+/// A guess waits, and so many may wait; who is known is not kept from anything meanwhile.
+#[tokio::test]
+async fn guesses_beyond_those_that_may_wait_are_put_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write_users(directory.path(), &[("ann", "secret")]);
+    let server = server(&file, true).await;
+    let api = &server.api;
+    let ann = basic("ann", "secret");
+    ask(api, "GET /ping", Value::Null, Some(&ann)).await.ok();
+    let (http, url) = (http::client(), format!("{}/ping", api.url()));
+    let guess = async |n: usize| {
+        let guess = basic(&format!("user{n}"), "guess");
+        let request = http.get(&url).header("authorization", guess);
+        let answer = request.send().await.unwrap();
+        let retry = answer.headers().contains_key("retry-after");
+        (answer.status().as_u16(), retry)
+    };
+    let guesses = futures_util::future::join_all((0..100).map(guess));
+    let known = async {
+        let mut statuses = Vec::new();
+        for _ in 0..20 {
+            statuses.push(ask(api, "GET /ping", Value::Null, Some(&ann)).await.status);
+        }
+        statuses
+    };
+    let (answers, known) = tokio::join!(guesses, known);
+    assert_eq!(known, [200; 20]);
+    for expected in [(401, false), (503, true)] {
+        assert!(answers.contains(&expected), "{expected:?} in {answers:?}");
+    }
+    let others = answers
+        .iter()
+        .filter(|(status, _)| ![401, 503].contains(status));
+    assert_eq!(others.count(), 0, "{answers:?}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_file_is_read_again_when_it_is_asked_for() {
     let directory = tempfile::tempdir().unwrap();

@@ -76,15 +76,16 @@ impl Cache {
         }
     }
 
-    /// What is known.
-    pub fn get(&self, digest: &Digest, now: Tick) -> Option<Verdict> {
+    /// What is known, and whether it soon will not count any more: checked anew in time,
+    /// nobody has to wait for it.
+    pub fn get(&self, digest: &Digest, now: Tick) -> Option<(Verdict, bool)> {
         if let Some((name, at)) = self.right.get(digest) {
-            return self
-                .counts(*at, now)
-                .then(|| Verdict::Right(Arc::clone(name)));
+            let ageing = now - *at >= self.ttl / 4 * 3;
+            let verdict = || (Verdict::Right(Arc::clone(name)), ageing);
+            return self.counts(*at, now).then(verdict);
         }
         let at = self.wrong.get(digest)?;
-        self.counts(*at, now).then_some(Verdict::Wrong)
+        self.counts(*at, now).then_some((Verdict::Wrong, false))
     }
 
     /// Remembers a verdict.
@@ -154,8 +155,9 @@ mod tests {
         cache.put([2; 32], &Verdict::Wrong, now);
         cache.put([3; 32], &Verdict::Busy, now);
         let almost = now + (ttl - Duration::from_millis(1));
-        assert_eq!(cache.get(&[1; 32], almost), Some(right("ann")));
-        assert_eq!(cache.get(&[2; 32], almost), Some(Verdict::Wrong));
+        assert_eq!(cache.get(&[1; 32], now), Some((right("ann"), false)));
+        assert_eq!(cache.get(&[1; 32], almost), Some((right("ann"), true)));
+        assert_eq!(cache.get(&[2; 32], almost), Some((Verdict::Wrong, false)));
         assert_eq!(cache.get(&[3; 32], almost), None);
         assert_eq!(cache.get(&[1; 32], now + ttl), None);
         assert_eq!(cache.get(&[2; 32], now + ttl), None);
@@ -184,7 +186,7 @@ mod tests {
             cache.put(digest, &Verdict::Wrong, now);
         }
         assert!(cache.wrong.len() <= WRONG);
-        assert_eq!(cache.get(&[255; 32], now), Some(right("ann")));
+        assert_eq!(cache.get(&[255; 32], now), Some((right("ann"), false)));
     }
 
     #[test]

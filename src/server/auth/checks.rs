@@ -126,12 +126,18 @@ impl Checks {
         }
         let given = &given[SCHEME.len()..];
         let digest = self.digester.digest(given);
-        if let Some(verdict) = self.cached(&digest) {
+        let cached = self.cached(&digest);
+        if let Some((verdict, false)) = cached {
             return verdict;
         }
         let Some(credentials) = Credentials::decode(given) else {
             return Verdict::Wrong;
         };
+        if let Some((verdict, _ageing)) = cached {
+            // Only begun: this one need not wait for it, nor those that come meanwhile.
+            self.join(digest, credentials, from);
+            return verdict;
+        }
         let Some(mut outcome) = self.join(digest, credentials, from) else {
             return Verdict::Busy;
         };
@@ -142,7 +148,7 @@ impl Checks {
         verdict.unwrap_or(Verdict::Busy)
     }
 
-    fn cached(&self, digest: &Digest) -> Option<Verdict> {
+    fn cached(&self, digest: &Digest) -> Option<(Verdict, bool)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.cache.get(digest, Tick::now())
     }
@@ -238,6 +244,32 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who comes late in the life of a verdict has it from the cache, and the check that this
+    /// one begins makes it young again.
+    #[tokio::test]
+    async fn a_verdict_is_renewed_before_it_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        let hash = crate::htpasswd::hash("secret", 4).unwrap();
+        std::fs::write(&file, format!("ann:{hash}\n")).unwrap();
+        let ttl = Duration::from_secs(40);
+        let checks = Arc::new(Checks::new(file, ttl).unwrap());
+        let given = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode("ann:secret")));
+        let given = given.unwrap();
+        let digest = checks.digester.digest(&given.as_bytes()[SCHEME.len()..]);
+        let right = Verdict::Right("ann".into());
+        let old = Tick::now().before(Duration::from_secs(30));
+        checks.known.write().unwrap().cache.put(digest, &right, old);
+        assert_eq!(checks.cached(&digest), Some((right.clone(), true)));
+        let here = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(checks.verdict(&given, here).await, right);
+        let begun = checks.open.lock().unwrap().get(&digest).cloned();
+        let mut begun = begun.expect("a check has begun");
+        begun.wait_for(Option::is_some).await.unwrap();
+        assert_eq!(checks.cached(&digest), Some((right, false)));
+        assert!(checks.open.lock().unwrap().is_empty());
+    }
 
     fn decode(text: &str) -> Option<(String, Vec<u8>)> {
         let credentials = Credentials::decode(STANDARD.encode(text).as_bytes())?;
