@@ -9,6 +9,7 @@
     reason = "a test that panics has failed, reads as one story, and its tasks need no names"
 )]
 
+mod access_control;
 mod analyze_timings;
 mod auth;
 mod bad_input;

@@ -1,0 +1,493 @@
+//! Who may do what where access control is enforced: every operation of the contract, by
+//! owner, member of a group, administrator, stranger and nobody in particular.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use torc_server::server::auth::AuthConfig;
+
+use crate::support::api::{Answer, Api};
+use crate::support::server::TestServer;
+
+/// Who asks. Their passwords are their names.
+const PEOPLE: [&str; 5] = ["owner", "member", "chief", "root", "stranger"];
+
+/// Operations that are not about one workflow, and who may do them; of all others the
+/// owner, the members and the administrators may.
+const SPECIAL: &[(&str, &[&str])] = &[
+    (
+        "ping",
+        &["owner", "member", "chief", "root", "stranger", ""],
+    ),
+    (
+        "get_version",
+        &["owner", "member", "chief", "root", "stranger", ""],
+    ),
+    (
+        "create_workflow",
+        &["owner", "member", "chief", "root", "stranger", ""],
+    ),
+    (
+        "list_workflows",
+        &["owner", "member", "chief", "root", "stranger", ""],
+    ),
+    ("create_access_group", &["root"]),
+    ("list_access_groups", &["root"]),
+    ("get_access_group", &["root"]),
+    ("delete_access_group", &["root"]),
+    ("list_group_members", &["root"]),
+    ("add_user_to_group", &["root", "chief"]),
+    ("remove_user_from_group", &["root", "chief"]),
+    ("add_workflow_to_group", &["root", "chief", "owner"]),
+    ("remove_workflow_from_group", &["root", "chief", "owner"]),
+    ("list_user_groups", &["root", "member"]),
+    ("check_workflow_access", &["root", "member"]),
+    ("admin_sql", &["root"]),
+    ("list_admin_audit_log", &["root"]),
+    ("reload_auth", &["root"]),
+];
+
+/// Hidden instead of forbidden.
+const HIDDEN: [&str; 2] = ["get_task", "get_active_task_for_workflow"];
+
+fn authorization(user: &str) -> String {
+    use base64::Engine as _;
+    let both = format!("{user}:{user}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(both);
+    format!("Basic {encoded}")
+}
+
+async fn ask(api: &Api, user: &str, request: &str, body: &Value) -> Answer {
+    let value = authorization(user);
+    let mut headers = vec![("content-type", "application/json")];
+    if !user.is_empty() {
+        headers.push(("authorization", value.as_str()));
+    }
+    let body = (!body.is_null()).then(|| body.to_string());
+    api.send_raw(request, body, &headers).await
+}
+
+async fn server() -> (TestServer, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("users");
+    let line = |user: &&str| format!("{user}:{}\n", bcrypt::hash(user, 4).unwrap());
+    std::fs::write(&file, PEOPLE.iter().map(line).collect::<String>()).unwrap();
+    let server = TestServer::start_with(|config| {
+        config.auth = AuthConfig {
+            file: Some(file),
+            ..AuthConfig::default()
+        };
+        config.enforce_access_control = true;
+        config.admin_users = vec!["root".to_owned()];
+    })
+    .await;
+    (server, directory)
+}
+
+/// Rows of a workflow of the owner's, one of each noun.
+struct Rows {
+    workflow: i64,
+    group: i64,
+    other_group: i64,
+    job: i64,
+    running: i64,
+    ids: Vec<(&'static str, i64)>,
+}
+
+impl Rows {
+    /// As the owner makes them; the administrator makes the groups.
+    async fn make(api: &Api, name: &str) -> Self {
+        let create = async |user: &str, path: &str, body: Value| {
+            let made = ask(api, user, &format!("POST {path}"), &body).await.ok();
+            made["id"].as_i64().unwrap_or_default()
+        };
+        let group = create("root", "/access_groups", json!({"name": name})).await;
+        let other = json!({"name": format!("{name}, other")});
+        let other_group = create("root", "/access_groups", other).await;
+        for (user, role) in [
+            ("member", "member"),
+            ("chief", "admin"),
+            ("extra", "member"),
+        ] {
+            let body = json!({"user_name": user, "group_id": group, "role": role});
+            create("root", &format!("/access_groups/{group}/members"), body).await;
+        }
+        let body = json!({"user_name": "chief", "group_id": other_group, "role": "admin"});
+        create(
+            "root",
+            &format!("/access_groups/{other_group}/members"),
+            body,
+        )
+        .await;
+        let body = json!({"name": name, "user": "ignored", "access_groups": [name]});
+        let workflow = create("owner", "/workflows", body).await;
+        let mut rows = Self {
+            workflow,
+            group,
+            other_group,
+            job: 0,
+            running: 0,
+            ids: Vec::new(),
+        };
+        let mut node = 0;
+        for (noun, operation) in NOUNS {
+            let body = rows.body(operation, node);
+            let path = noun_path(noun, workflow);
+            let id = create("owner", &path, body).await;
+            match *noun {
+                "jobs" => rows.job = id,
+                "compute_nodes" => node = id,
+                _ => {}
+            }
+            rows.ids.push((noun, id));
+        }
+        rows.running = rows.run(api, node).await;
+        rows
+    }
+
+    /// Makes a job that runs, and a task.
+    async fn run(&mut self, api: &Api, node: i64) -> i64 {
+        let flow = self.workflow;
+        let body = json!({"workflow_id": flow, "name": "running", "command": "true",
+                          "priority": 9});
+        let job = ask(api, "owner", "POST /jobs", &body).await.ok();
+        let job = job["id"].as_i64().unwrap();
+        for request in [
+            format!("POST /workflows/{flow}/initialize_jobs"),
+            format!("POST /workflows/{flow}/claim_next_jobs?limit=1"),
+            format!("PUT /jobs/{job}/start_job/0/{node}"),
+        ] {
+            ask(api, "owner", &request, &Value::Null).await.ok();
+        }
+        let workers = format!("POST /workflows/{flow}/remote_workers");
+        ask(api, "owner", &workers, &json!(["host"])).await.ok();
+        let later = format!("POST /workflows/{flow}/initialize_jobs?only_uninitialized=true");
+        let task = ask(api, "owner", &format!("{later}&async=true"), &Value::Null).await;
+        assert_eq!(task.status, 202, "{task:?}");
+        self.ids.push(("tasks", task.body["id"].as_i64().unwrap()));
+        job
+    }
+
+    fn id(&self, noun: &str) -> i64 {
+        self.ids.iter().find(|(of, _)| *of == noun).unwrap().1
+    }
+
+    /// The path of an operation, about these rows.
+    fn path(&self, template: &str, operation: &str) -> String {
+        let noun = template.split('/').nth(1).unwrap();
+        let id = match noun {
+            "workflows" => self.workflow,
+            "access_groups" => self.group,
+            "access_check" | "users" | "admin" => 0,
+            "jobs" if operation == "spawn_jobs" || operation == "complete_job" => self.running,
+            "jobs" if operation == "retry_job" => self.running,
+            _ if template.contains("{id}") => self.id(noun),
+            _ => 0,
+        };
+        let group = if operation == "add_workflow_to_group" {
+            self.other_group
+        } else {
+            self.group
+        };
+        let user = if noun == "access_groups" {
+            "extra"
+        } else {
+            "member"
+        };
+        let path = template
+            .replace("{id}", &id.to_string())
+            .replace("{workflow_id}", &self.workflow.to_string())
+            .replace("{group_id}", &group.to_string())
+            .replace("{user_name}", user)
+            .replace("{worker}", "host")
+            .replace("{run_id}", "0")
+            .replace("{limit}", "1")
+            .replace(
+                "{status}",
+                match operation {
+                    "complete_job" => "completed",
+                    _ => "uninitialized",
+                },
+            );
+        let path = if template.contains("{action_id}") {
+            path.replace("{action_id}", &self.id("actions").to_string())
+        } else {
+            path
+        };
+        let path = if template.contains("{compute_node_id}") {
+            path.replace("{compute_node_id}", &self.id("compute_nodes").to_string())
+        } else {
+            path
+        };
+        match operation {
+            "retry_job" => path + "?max_retries=9",
+            _ if !template.contains('{') => format!("{path}?workflow_id={}", self.workflow),
+            _ => path,
+        }
+    }
+
+    /// A body that the operation takes.
+    fn body(&self, operation: &str, node: i64) -> Value {
+        let flow = self.workflow;
+        match operation {
+            "create_access_group" => json!({"name": format!("new {flow}")}),
+            "add_user_to_group" => json!({"user_name": "new", "group_id": 0, "role": "member"}),
+            "admin_sql" => json!({"sql": "SELECT 1"}),
+            "create_files" => json!({"files": [{"workflow_id": flow, "name": "f", "path": "p"}]}),
+            "create_jobs" => json!({"jobs": [{"workflow_id": flow, "name": "b", "command": "c"}]}),
+            "create_user_data_list" => json!({"user_data": [{"workflow_id": flow, "name": "u"}]}),
+            "create_compute_node" | "update_compute_node" => json!({
+                "workflow_id": flow, "hostname": "h", "pid": 1, "num_cpus": 1, "memory_gb": 1.0,
+                "num_gpus": 0, "num_nodes": 1, "compute_node_type": "local",
+                "start_time": "2026-01-01T00:00:00Z",
+            }),
+            "create_event" => json!({"workflow_id": flow, "timestamp": 0, "data": {}}),
+            "update_event" => json!({"a": 1}),
+            "create_failure_handler" => json!({"workflow_id": flow, "name": "h", "rules": "[]"}),
+            "create_file" | "update_file" => json!({"workflow_id": flow, "name": "f", "path": "p"}),
+            "create_job" | "update_job" => {
+                json!({"workflow_id": flow, "name": "j", "command": "c"})
+            }
+            "complete_job" => self.result(self.running, node),
+            "create_result" | "update_result" => self.result(self.job, node),
+            "spawn_jobs" => json!({"jobs": []}),
+            "create_local_scheduler" | "update_local_scheduler" => {
+                json!({"workflow_id": flow, "memory": "1g", "num_cpus": 1})
+            }
+            "create_resource_requirements" | "update_resource_requirements" => {
+                json!({"workflow_id": flow, "name": "r", "num_cpus": 1, "num_gpus": 0,
+                       "num_nodes": 1, "memory": "1g", "runtime": "PT1H"})
+            }
+            "create_ro_crate_entity" | "update_ro_crate_entity" => json!({
+                "workflow_id": flow, "entity_id": format!("#{operation}"), "entity_type": "T",
+                "metadata": {},
+            }),
+            "create_scheduled_compute_node" | "update_scheduled_compute_node" => json!({
+                "workflow_id": flow, "scheduler_id": 1, "scheduler_config_id": 1,
+                "scheduler_type": "slurm", "status": "complete",
+            }),
+            "create_slurm_scheduler" | "update_slurm_scheduler" => {
+                json!({"workflow_id": flow, "account": "a", "nodes": 1, "walltime": "01:00:00"})
+            }
+            "create_slurm_stats" => {
+                json!({"workflow_id": flow, "job_id": self.job, "run_id": 0,
+                       "attempt_id": self.ids.len()})
+            }
+            "create_user_data" | "update_user_data" => json!({"workflow_id": flow, "name": "u"}),
+            "create_workflow" => json!({"name": "w", "user": "somebody"}),
+            "update_workflow" => json!({"name": "w", "user": "owner"}),
+            "create_workflow_action" => json!({
+                "workflow_id": flow, "trigger_type": "on_workflow_start",
+                "action_type": "run_commands", "action_config": {"commands": ["true"]},
+            }),
+            "update_workflow_action" => json!({"commands": ["false"]}),
+            "claim_action" => json!({}),
+            "archive_workflow" => json!({"is_archived": false}),
+            "batch_complete_jobs" => json!({"completions": []}),
+            "claim_jobs_based_on_resources" => {
+                json!({"num_cpus": 1, "memory_gb": 1.0, "num_gpus": 0, "num_nodes": 1})
+            }
+            "create_remote_workers" => json!(["another"]),
+            _ => Value::Null,
+        }
+    }
+
+    fn result(&self, job: i64, node: i64) -> Value {
+        json!({
+            "workflow_id": self.workflow, "job_id": job, "run_id": 0,
+            "compute_node_id": node, "return_code": 0, "exec_time_minutes": 1.0,
+            "completion_time": "2026-01-01T00:00:00Z", "status": "completed",
+        })
+    }
+}
+
+/// Nouns whose rows have ids, with the operation that creates one.
+const NOUNS: &[(&str, &str)] = &[
+    ("compute_nodes", "create_compute_node"),
+    ("resource_requirements", "create_resource_requirements"),
+    ("files", "create_file"),
+    ("user_data", "create_user_data"),
+    ("jobs", "create_job"),
+    ("events", "create_event"),
+    ("failure_handlers", "create_failure_handler"),
+    ("local_schedulers", "create_local_scheduler"),
+    ("slurm_schedulers", "create_slurm_scheduler"),
+    ("scheduled_compute_nodes", "create_scheduled_compute_node"),
+    ("slurm_stats", "create_slurm_stats"),
+    ("ro_crate_entities", "create_ro_crate_entity"),
+    ("results", "create_result"),
+    ("actions", "create_workflow_action"),
+];
+
+fn noun_path(noun: &str, workflow: i64) -> String {
+    match noun {
+        "actions" => format!("/workflows/{workflow}/actions"),
+        _ => format!("/{noun}"),
+    }
+}
+
+/// Method, path and name of every operation, those that remove something last and the
+/// removal of the workflow at the very end.
+fn operations() -> Vec<(String, String, String)> {
+    let contract: Value = serde_json::from_str(include_str!("data/contract.json")).unwrap();
+    let mut all = Vec::new();
+    for (path, methods) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            all.push((method.to_uppercase(), path.clone(), name.to_owned()));
+        }
+    }
+    let late = |(method, path, name): &(String, String, String)| {
+        let collection = !path.contains("{id}") || path.ends_with("/ro_crate_entities");
+        let ends = ["cancel_workflow", "complete_job", "reset_job_status"];
+        match (method.as_str(), name.as_str()) {
+            ("DELETE", "delete_workflow") => 6,
+            ("DELETE", "delete_access_group") => 5,
+            ("DELETE", _) if collection => 4,
+            ("DELETE", "delete_job" | "delete_resource_requirement" | "delete_compute_node") => 3,
+            ("DELETE", _) => 2,
+            _ if ends.contains(&name.as_str()) => 1,
+            _ => 0,
+        }
+    };
+    all.sort_by_key(late);
+    all
+}
+
+fn allowed(operation: &str) -> BTreeSet<&'static str> {
+    let special = SPECIAL.iter().find(|(name, _)| *name == operation);
+    let people: &[&str] =
+        special.map_or(&["owner", "member", "chief", "root"], |(_, people)| people);
+    people.iter().copied().collect()
+}
+
+#[tokio::test]
+async fn every_operation_asks_who_may() {
+    let (server, _users) = server().await;
+    let operations = operations();
+    assert!(operations.len() > 130, "{}", operations.len());
+    let mut wrong = Vec::new();
+    for user in ["owner", "member", "chief", "root", "stranger", ""] {
+        let rows = Rows::make(&server.api, &format!("for {user}")).await;
+        let node = rows.id("compute_nodes");
+        for (method, template, name) in &operations {
+            let request = format!("{method} {}", rows.path(template, name));
+            let body = rows.body(name, node);
+            let answer = ask(&server.api, user, &request, &body).await;
+            let may = allowed(name).contains(user);
+            let refused = if HIDDEN.contains(&name.as_str()) {
+                404
+            } else {
+                403
+            };
+            let fine = match (may, answer.status) {
+                (true, status) => !matches!(status, 401 | 403 | 404 | 405 | 500..),
+                (false, status) => status == refused,
+            };
+            if !fine {
+                let body = &answer.body;
+                wrong.push(format!(
+                    "'{user}' {name}: {request}: {} {body}",
+                    answer.status
+                ));
+            }
+        }
+        // What is streamed is not in the contract's document.
+        let stream = format!("GET /workflows/{}/events/stream", rows.workflow);
+        if user == "stranger" || user.is_empty() {
+            let answer = ask(&server.api, user, &stream, &Value::Null).await;
+            assert_eq!(answer.status, 403, "{user}: {answer:?}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_told_to_everybody() {
+    let (server, _users) = server().await;
+    for (request, message) in [
+        ("GET /workflows/99", "Workflow not found with ID: 99"),
+        ("GET /jobs/99", "Job not found with ID: 99"),
+        ("GET /files/99", "Resource not found in file with ID: 99"),
+        (
+            "DELETE /local_schedulers/99",
+            "Resource not found in local_scheduler with ID: 99",
+        ),
+        ("GET /jobs?workflow_id=99", "Workflow not found with ID: 99"),
+    ] {
+        for user in ["stranger", ""] {
+            let answer = ask(&server.api, user, request, &Value::Null).await;
+            assert_eq!(answer.status, 404, "{user}: {request}: {answer:?}");
+            assert_eq!(answer.body["error"]["message"], message);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn lists_of_workflows_hold_what_their_caller_may_see() {
+    let (server, _users) = server().await;
+    let rows = Rows::make(&server.api, "team").await;
+    let body = json!({"name": "own", "user": "ignored"});
+    let own = ask(&server.api, "stranger", "POST /workflows", &body)
+        .await
+        .ok();
+    assert_eq!(own["user"], "stranger");
+    let own = own["id"].as_i64().unwrap();
+    for (user, expected) in [
+        ("owner", vec![rows.workflow]),
+        ("member", vec![rows.workflow]),
+        ("stranger", vec![own]),
+        ("root", vec![rows.workflow, own]),
+        ("", vec![]),
+    ] {
+        for query in ["", "?user=owner", "?user=stranger"] {
+            let request = format!("GET /workflows{query}");
+            let page = ask(&server.api, user, &request, &Value::Null).await.ok();
+            let owner = |id: &i64| if *id == own { "stranger" } else { "owner" };
+            let shown: Vec<i64> = expected
+                .iter()
+                .copied()
+                .filter(|id| query.is_empty() || query.ends_with(owner(id)))
+                .collect();
+            let items = page["items"].as_array().unwrap();
+            let ids: Vec<i64> = items
+                .iter()
+                .map(|item| item["id"].as_i64().unwrap())
+                .collect();
+            assert_eq!(ids, shown, "'{user}' {query}");
+            assert_eq!(page["total_count"], shown.len(), "'{user}' {query}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_group_of_administrators_is_the_configurations() {
+    let (server, _users) = server().await;
+    let groups = ask(&server.api, "root", "GET /access_groups", &Value::Null)
+        .await
+        .ok();
+    assert_eq!(groups["items"][0]["name"], "admin");
+    let id = groups["items"][0]["id"].as_i64().unwrap();
+    let members = format!("GET /access_groups/{id}/members");
+    let members = ask(&server.api, "root", &members, &Value::Null).await.ok();
+    assert_eq!(members["items"][0]["user_name"], "root");
+    assert_eq!(members["total_count"], 1);
+    let body = json!({"user_name": "stranger", "group_id": id, "role": "admin"});
+    for request in [
+        format!("POST /access_groups/{id}/members"),
+        format!("DELETE /access_groups/{id}/members/root"),
+        format!("DELETE /access_groups/{id}"),
+    ] {
+        let answer = ask(&server.api, "root", &request, &body).await;
+        assert_eq!(answer.status, 403, "{request}: {answer:?}");
+        let message = answer.body["error"]["message"].as_str().unwrap();
+        assert!(
+            message.contains("managed via server configuration"),
+            "{message}"
+        );
+    }
+    server.stop().await;
+}
