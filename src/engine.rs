@@ -7,6 +7,7 @@
 pub mod access;
 pub mod access_groups;
 mod action_config;
+pub mod admin_sql;
 mod bulk;
 pub mod claims;
 pub mod compute_nodes;
@@ -32,6 +33,7 @@ pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;
 pub mod slurm_stats;
 pub mod spawn_jobs;
+mod sql_check;
 pub mod statements;
 pub mod status_changes;
 pub mod status_moves;
@@ -49,6 +51,7 @@ pub mod workflows;
 use std::sync::Arc;
 
 pub use access::{AccessRules, Caller, Subject};
+pub use admin_sql::AdminSql;
 pub use error::EngineError;
 pub use events::Broadcaster;
 
@@ -64,6 +67,7 @@ pub struct Engine {
     events: Broadcaster,
     caller: Caller,
     rules: Arc<AccessRules>,
+    sql: AdminSql,
 }
 
 /// Rows from which on a command is a batch of its own: others should not wait for it
@@ -79,6 +83,7 @@ impl Engine {
             events,
             caller: Caller::default(),
             rules: Arc::default(),
+            sql: AdminSql::default(),
         }
     }
 
@@ -90,6 +95,12 @@ impl Engine {
             rules: Arc::new(rules),
             ..self
         }
+    }
+
+    /// The same engine, where administrators may send this SQL.
+    #[must_use]
+    pub fn with_admin_sql(self, sql: AdminSql) -> Self {
+        Self { sql, ..self }
     }
 
     /// The same engine on behalf of `caller`: what it is asked from then on, that one asks.

@@ -145,6 +145,8 @@ async fn serve(
         },
         enforce_access_control: args.access.enforce_access_control,
         admin_users: args.access.admins(),
+        admin_sql: !args.access.disable_admin_sql,
+        admin_sql_writes: !args.access.disable_admin_sql_writes,
         ..ServerConfig::default()
     };
     let server = server::start(config, Some(telemetry.clone())).await?;

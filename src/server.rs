@@ -32,7 +32,7 @@ use self::auth::{Auth, AuthConfig, AuthError};
 use self::reload::Reload;
 use self::router::Bounds;
 use self::tls::{Tls, TlsConfig, TlsError};
-use crate::engine::{AccessRules, Broadcaster, Engine};
+use crate::engine::{AccessRules, AdminSql, Broadcaster, Engine};
 use crate::shutdown::{self, Trigger};
 use crate::store::open::OpenError;
 use crate::store::{Durability, OpenOptions, Store, snapshot};
@@ -69,6 +69,10 @@ pub struct ServerConfig {
     pub enforce_access_control: bool,
     /// Users who may do everything.
     pub admin_users: Vec<String>,
+    /// Administrators may send SQL.
+    pub admin_sql: bool,
+    /// Administrators may change rows by SQL.
+    pub admin_sql_writes: bool,
 }
 
 impl Default for ServerConfig {
@@ -88,6 +92,8 @@ impl Default for ServerConfig {
             auth: AuthConfig::default(),
             enforce_access_control: false,
             admin_users: Vec::new(),
+            admin_sql: true,
+            admin_sql_writes: true,
         }
     }
 }
@@ -160,8 +166,9 @@ pub async fn start(
         enforced: config.enforce_access_control,
         admins: config.admin_users.iter().cloned().collect(),
     };
-    let engine =
-        Engine::new(store.writer.clone(), store.reads.clone(), events).with_access_rules(rules);
+    let engine = Engine::new(store.writer.clone(), store.reads.clone(), events)
+        .with_access_rules(rules)
+        .with_admin_sql(AdminSql::new(config.admin_sql, config.admin_sql_writes));
     prepare(&engine).await;
     let (trigger, shutdown) = shutdown::pair();
     let sweep = task::spawn("repair-sweep", {

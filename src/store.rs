@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod access_groups;
+pub mod admin_sql;
 pub mod backend;
 pub mod bulk;
 pub mod command;

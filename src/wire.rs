@@ -5,6 +5,7 @@
 //! what counts as complete, which both sides need.
 
 pub mod access_groups;
+pub mod admin;
 pub mod auth;
 pub mod claims;
 pub mod compute_nodes;

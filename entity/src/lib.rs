@@ -8,6 +8,7 @@
 )]
 
 pub mod access_group;
+pub mod admin_audit_log;
 pub mod async_handle;
 pub mod compute_node;
 pub mod event;

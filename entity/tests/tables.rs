@@ -23,6 +23,7 @@ async fn read_all(db: &DatabaseConnection) -> Result<(), DbErr> {
     read_all!(
         db,
         access_group,
+        admin_audit_log,
         async_handle,
         compute_node,
         event,

@@ -40,6 +40,14 @@ pub struct AccessArgs {
         value_delimiter = ','
     )]
     pub admin_users: Vec<String>,
+
+    /// Refuse all SQL of admins; their log stays readable
+    #[arg(long)]
+    pub disable_admin_sql: bool,
+
+    /// Refuse SQL of admins that changes rows
+    #[arg(long)]
+    pub disable_admin_sql_writes: bool,
 }
 
 impl AccessArgs {

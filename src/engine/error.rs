@@ -27,6 +27,14 @@ pub enum EngineError {
         /// The field that is wrong, with its value.
         field: Option<(&'static str, Value)>,
     },
+    /// A statement of an administrator's that is not allowed, or failed.
+    #[error("{message}")]
+    Statement {
+        /// Which of the two.
+        kind: &'static str,
+        /// Why.
+        message: String,
+    },
     /// The request collides with what is there.
     #[error("{0}")]
     Conflict(String),

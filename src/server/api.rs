@@ -2,6 +2,7 @@
 //! and wraps the answer; rules and SQL are elsewhere.
 
 pub mod access_groups;
+pub mod admin;
 pub mod claims;
 pub mod compute_nodes;
 pub mod events;

@@ -54,6 +54,10 @@ impl IntoResponse for ApiError {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({"message": message, "field": field, "value": value}),
             ),
+            EngineError::Statement { kind, message } => body(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({"error": kind, "message": message}),
+            ),
             EngineError::Conflict(message) => body(
                 StatusCode::CONFLICT,
                 json!({"error": "Conflict", "message": message}),

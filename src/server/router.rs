@@ -53,6 +53,7 @@ pub fn router(
     let bodies = Bodies::new(bulk_body_bytes.max(BODY_BYTES));
     let api = Router::new()
         .merge(api::access_groups::routes())
+        .merge(api::admin::routes())
         .merge(api::claims::routes())
         .merge(api::compute_nodes::routes())
         .merge(api::events::routes())

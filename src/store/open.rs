@@ -121,7 +121,7 @@ impl Store {
             .map_err(|error| unusable(&path, &error))?;
         Ok(Self {
             writer,
-            reads: Reads::new(readers),
+            reads: Reads::new(path.clone(), readers),
             path,
             in_memory: private.is_some(),
             thread: Some(thread),

@@ -5,6 +5,7 @@
 //! of it once and lent from here. They implement sea-orm's [`ConnectionTrait`],
 //! and entities read through them as through any other connection.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
@@ -28,6 +29,8 @@ pub struct Reads {
 }
 
 struct Inner {
+    /// The database, for who opens a connection of its own.
+    path: PathBuf,
     idle: Mutex<Vec<SqliteConnection>>,
     permits: Arc<Semaphore>,
     /// One fewer than there are connections: long lists leave one for short questions,
@@ -39,11 +42,12 @@ struct Inner {
 
 impl Reads {
     /// Lends from `connections`; each is read-only.
-    pub(super) fn new(connections: Vec<SqliteConnection>) -> Self {
+    pub(super) fn new(path: PathBuf, connections: Vec<SqliteConnection>) -> Self {
         let permits = |n| resource::unseen(|| Arc::new(Semaphore::new(n)));
         let n = connections.len();
         Self {
             inner: Arc::new(Inner {
+                path,
                 idle: Mutex::new(connections),
                 permits: permits(n),
                 lists: permits(n.saturating_sub(1).max(1)),
@@ -51,6 +55,11 @@ impl Reads {
                 plans: futures_util::lock::Mutex::default(),
             }),
         }
+    }
+
+    /// Where the database lies.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// A connection for the statements of one operation, timed under `id`.

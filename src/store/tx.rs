@@ -158,6 +158,16 @@ impl<'c> WriteTx<'c> {
         work()
     }
 
+    /// The connection, for statements whose texts are made by others (`store/admin_sql.rs`).
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.conn
+    }
+
+    /// Whether the server has no more time.
+    pub(super) fn hurried(&self) -> &'c AtomicBool {
+        self.hurried
+    }
+
     /// The id that the last insert was given.
     pub fn last_id(&self) -> i64 {
         self.conn.last_insert_rowid()
