@@ -177,6 +177,15 @@ pub struct RunArgs {
     )]
     pub max_request_body_mb: u32,
 
+    /// Bytes of a body that the stream of requests shows to admins
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8192,
+        env = "TORC_API_EVENT_BODY_MAX_BYTES"
+    )]
+    pub api_event_body_max_bytes: u32,
+
     /// Where SIGUSR1 puts a copy of the database, besides dumping the timings; a line
     /// TORC_SNAPSHOT_DONE=PATH on standard output follows
     /// [default: none, or torc-server-snapshot.db for a database in memory]

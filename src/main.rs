@@ -136,6 +136,7 @@ async fn serve(
         write_queue: args.write_queue as usize,
         readers: args.worker_threads().max(2) + 2,
         sweep_interval: args.completion_check_interval_secs,
+        shown_body_bytes: args.api_event_body_max_bytes as usize,
         bulk_body_bytes: (args.max_request_body_mb as usize) << 20,
         tls: tls.map(|(cert, key)| TlsConfig { cert, key }),
         auth: AuthConfig {

@@ -15,6 +15,7 @@ pub mod reload;
 pub mod router;
 mod stalled;
 pub mod tls;
+pub mod traffic;
 
 use std::fmt;
 use std::io::Write;
@@ -57,6 +58,8 @@ pub struct ServerConfig {
     pub sweep_interval: Duration,
     /// Bytes of a bulk request at most.
     pub bulk_body_bytes: usize,
+    /// Bytes of a body that administrators are shown in the stream of requests.
+    pub shown_body_bytes: usize,
     /// Bytes of all large answers that are not sent yet.
     pub answer_bytes: usize,
     /// How long a client may leave untaken what it is sent.
@@ -86,6 +89,7 @@ impl Default for ServerConfig {
             readers: 4,
             sweep_interval: Duration::from_secs(30),
             bulk_body_bytes: router::BULK_BODY_BYTES,
+            shown_body_bytes: traffic::SHOWN_BYTES,
             answer_bytes: answers::ALL_ANSWERS,
             write_timeout: http::WRITE,
             tls: None,
@@ -178,6 +182,7 @@ pub async fn start(
     });
     let bounds = Bounds {
         bulk_body_bytes: config.bulk_body_bytes,
+        shown_body_bytes: config.shown_body_bytes,
         answers: Answers::new(config.answer_bytes),
     };
     let router = router::router(engine, telemetry, shutdown.clone(), &bounds, auth.clone());

@@ -130,8 +130,11 @@ pub async fn identified(State(auth): State<Auth>, mut request: Request, next: Ne
     };
     match auth.caller(given, from).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            request.extensions_mut().insert(caller.clone());
+            let mut response = next.run(request).await;
+            // For who tells administrators of requests.
+            response.extensions_mut().insert(caller);
+            response
         }
         Err(mut refusal) => {
             if has_body(&request) {

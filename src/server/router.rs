@@ -11,6 +11,7 @@ use super::answers::{self, Answers};
 use super::auth::{self, Auth};
 use super::bodies::{self, Bodies};
 use super::recorded::recorded;
+use super::traffic::{self, Traffic};
 use super::{api, debug, events};
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
@@ -31,6 +32,8 @@ const BODY_BYTES: usize = 2 << 20;
 pub struct Bounds {
     /// Bytes of a bulk request at most.
     pub bulk_body_bytes: usize,
+    /// Bytes of a body that administrators are shown in the stream of requests.
+    pub shown_body_bytes: usize,
     /// The room for large answers.
     pub answers: Answers,
 }
@@ -44,6 +47,7 @@ pub fn router(
     auth: Auth,
 ) -> Router {
     let bulk_body_bytes = bounds.bulk_body_bytes;
+    let traffic = Traffic::new(bounds.shown_body_bytes);
     let bulk = Router::new()
         .merge(api::jobs::bulk_routes())
         .merge(api::files::bulk_routes())
@@ -77,6 +81,8 @@ pub fn router(
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
         .merge(events::routes(shutdown.clone()))
+        .merge(traffic::stats::routes(traffic.clone()))
+        .merge(traffic::stream::routes(traffic.clone(), shutdown.clone()))
         .merge(auth::reload::routes(auth.clone()))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
@@ -102,6 +108,7 @@ pub fn router(
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(middleware::from_fn_with_state(auth, auth::identified))
         .layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn_with_state(traffic, traffic::counted))
         .layer(middleware::from_fn(recorded))
         .with_state(engine)
 }
