@@ -28,6 +28,7 @@ pub mod release;
 pub mod remote_workers;
 pub mod resource_requirements;
 pub mod results;
+mod ro_crate_automatic;
 pub mod ro_crate_entities;
 pub mod scheduled_compute_nodes;
 pub mod slurm_schedulers;

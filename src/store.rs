@@ -36,6 +36,7 @@ pub mod remote_workers;
 pub mod resource_requirements;
 pub mod results;
 pub mod ro_crate_entities;
+pub mod ro_crate_files;
 pub mod rows;
 pub mod run_state;
 pub mod scheduled_compute_nodes;

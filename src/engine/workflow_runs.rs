@@ -6,7 +6,9 @@ use super::events::{record, record_action};
 use super::job_runs::state_of;
 use super::status_moves::{move_all, move_set};
 use super::workflows::get;
-use super::{Caller, Engine, EngineError, Subject, access, input_hash, tasks, triggers};
+use super::{
+    Caller, Engine, EngineError, Subject, access, input_hash, ro_crate_automatic, tasks, triggers,
+};
 use crate::store::{Command, Effects, WriteTx, run_state, workflow_status, workflows as rows};
 use crate::wire::JobStatus;
 use crate::wire::events::Severity;
@@ -64,6 +66,10 @@ impl Command for InitializeJobs {
             run_state::initialize(tx, workflow_id, only_uninitialized)
         })?;
         input_hash::store_all(tx, workflow_id)?;
+        if let Err(EngineError::Store(error)) = ro_crate_automatic::write(tx, workflow_id) {
+            // A description that cannot be stored should not keep a workflow from running.
+            tracing::warn!(workflow_id, "the RO-Crate entities of a run: {error}");
+        }
         triggers::run_begins(tx, workflow_id, only_uninitialized)?;
         // The contract has the two names this way round.
         let event_type = if only_uninitialized {

@@ -77,7 +77,7 @@ const SLURM: Join = Join {
              JOIN compute_node n ON n.workflow_id = s.workflow_id AND s.id = \
                iif(json_valid(n.scheduler), json_extract(n.scheduler, '$.scheduler_id'), NULL) \
              JOIN result r ON r.compute_node_id = n.id \
-            WHERE s.workflow_id = ?1 AND s.scheduler_type = 'slurm') s \
+            WHERE s.workflow_id = ?1 AND n.compute_node_type = 'slurm') s \
            JOIN job j ON j.id = s.job_id",
     then: "s.scheduler_id, 2",
 };
