@@ -146,6 +146,9 @@ pub async fn start(
     telemetry: Option<TelemetryHandle>,
 ) -> Result<RunningServer, StartError> {
     let auth = Auth::new(&config.auth)?;
+    for admin in config.admin_users.iter().filter(|admin| auth.lacks(admin)) {
+        tracing::warn!("the administrator {admin} is no user of the auth file");
+    }
     let tls = config.tls.as_ref().map(Tls::new).transpose()?;
     // The port before the database: a second server on it should not touch the database.
     let listener = listen(&config.host, config.port).await?;

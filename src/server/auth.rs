@@ -95,6 +95,12 @@ impl Auth {
         self.checks.is_some()
     }
 
+    /// Whether there is a file of users, and nobody of this name in it.
+    pub fn lacks(&self, name: &str) -> bool {
+        let checks = self.checks.as_ref();
+        checks.is_some_and(|checks| !checks.users().has(name))
+    }
+
     /// Reads the file of users again; none without one. Answers how many there are.
     ///
     /// # Errors

@@ -402,8 +402,10 @@ async fn passwords_are_written_nowhere() {
         .args(["run", "--host", "127.0.0.1", "--port", "0", "--no-console"])
         .args(["--log-level", "trace", "--log-dir", "logs"])
         .env("TORC_AUTH_FILE", "users")
-        .env("TORC_CREDENTIAL_CACHE_TTL_SECS", "5");
+        .env("TORC_CREDENTIAL_CACHE_TTL_SECS", "5")
+        .env("TORC_ADMIN_USERS", "ann, bob,");
     let server = ServerProcess::spawn(command);
+    server.wait_for_log("the administrator bob is no user");
     let given = basic("ann", "hunter2");
     assert_eq!(taken_for(&server.api(), Some(&given)).await, "ann");
     assert_eq!(

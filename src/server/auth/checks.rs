@@ -95,6 +95,12 @@ impl Checks {
         })
     }
 
+    /// The users as they are now.
+    pub fn users(&self) -> Arc<Users> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&known.users)
+    }
+
     /// Reads the users again, and forgets what was found out. Answers how many there are.
     pub async fn reload(self: Arc<Self>) -> Result<usize, String> {
         let file = self.file.clone();
