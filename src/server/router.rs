@@ -12,7 +12,7 @@ use super::auth::{self, Auth};
 use super::bodies::{self, Bodies};
 use super::recorded::recorded;
 use super::traffic::{self, Traffic};
-use super::{api, debug, events};
+use super::{api, debug, events, openapi};
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
 use crate::telemetry::TelemetryHandle;
@@ -80,6 +80,7 @@ pub fn router(
         .merge(api::workflow_actions::routes())
         .merge(api::workflow_runs::routes())
         .merge(api::workflows::routes())
+        .merge(openapi::routes())
         .merge(events::routes(shutdown.clone()))
         .merge(traffic::stats::routes(traffic.clone()))
         .merge(traffic::stream::routes(traffic.clone(), shutdown.clone()))

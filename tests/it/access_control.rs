@@ -329,7 +329,7 @@ fn noun_path(noun: &str, workflow: i64) -> String {
 /// Method, path and name of every operation, those that remove something last and the
 /// removal of the workflow at the very end.
 fn operations() -> Vec<(String, String, String)> {
-    let contract: Value = serde_json::from_str(include_str!("data/contract.json")).unwrap();
+    let contract: Value = serde_json::from_str(include_str!("../../docs/contract.json")).unwrap();
     let mut all = Vec::new();
     for (path, methods) in contract["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

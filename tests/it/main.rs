@@ -38,6 +38,7 @@ mod large_answers;
 mod laws;
 mod log_files;
 mod metrics;
+mod openapi;
 mod opening;
 mod otlp;
 mod page_formats;
