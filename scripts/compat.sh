@@ -142,6 +142,67 @@ counts = json.load(open(sys.argv[1]))["jobs_by_status"]
 sys.exit(sum(counts.values()) != counts["completed"])' "$1"; }
 fails() { ! within "$@"; }
 
+# A workflow with something of every noun. Its actions leave files; its job that fails at
+# first is tried again by its handler.
+everything() {
+    cat <<'SPEC'
+name: everything
+enable_ro_crate: true
+env: {GREETING: hello}
+resource_requirements:
+  - {name: small, num_cpus: 1, memory: 10m, runtime: PT1M}
+files:
+  - {name: out, path: everything-out.txt}
+user_data:
+  - {name: settings, data: {x: 1}}
+failure_handlers:
+  - name: again
+    rules: [{exit_codes: [3], max_retries: 2}]
+slurm_schedulers:
+  - {name: short, account: project, walltime: "00:10:00"}
+jobs:
+  - {name: write, command: "echo $GREETING > ${files.output.out}", resource_requirements: small}
+  - name: fail_once
+    command: "[ $TORC_ATTEMPT_ID -gt 1 ] || exit 3"
+    resource_requirements: small
+    failure_handler: again
+  - name: read
+    command: "cat ${files.input.out} && echo '${user_data.input.settings}'"
+    depends_on: [fail_once]
+    resource_requirements: small
+actions:
+  - {trigger_type: on_workflow_start, action_type: run_commands, commands: [touch at_start]}
+  - {trigger_type: on_jobs_complete, action_type: run_commands, commands: [touch at_write],
+     jobs: [write]}
+  - {trigger_type: on_workflow_complete, action_type: run_commands, commands: [touch at_end]}
+SPEC
+}
+with_everything() {
+    local id
+    everything >everything.yaml
+    published "everything: create" -f json create everything.yaml --skip-checks
+    client -f json create everything.yaml --skip-checks >made.json 2>made.err
+    id=$(json made.json workflow_id)
+    published "everything: plan" workflows execution-plan "$id"
+    published "everything: actions" workflows list-actions "$id"
+    published "everything: run" run "$id" -p 0.2 -o "out-$mode-everything"
+    client -f json status "$id" >status.json 2>/dev/null || true
+    step "everything: all jobs completed" all_completed status.json
+    for file in at_start at_write at_end; do
+        step "everything: the action left $file" test -e "out-$mode-everything/$file"
+    done
+    client -f json jobs list "$id" >jobs.json 2>/dev/null
+    step "everything: a job was tried again" tried_again jobs.json
+    published "everything: crate" ro-crate export "$id" -o "crate-$mode.json"
+    published "everything: export" workflows export "$id" -o "$mode-everything.json" \
+        --include-results --include-events
+    published "everything: import" workflows import "$mode-everything.json" --name "once more"
+    published "everything: delete" delete "$id" --no-prompts
+}
+tried_again() { python3 -c 'import json, sys
+jobs = {job["name"]: job for job in json.load(open(sys.argv[1]))["items"]}
+sys.exit(jobs["fail_once"]["attempt_id"] != 2)' "$1"; }
+
 # A few commands for every other noun.
 nouns() {
     local id
@@ -151,6 +212,8 @@ nouns() {
     published "workflows update" workflows update "$id" --description changed
     published "workflows archive" workflows archive true "$id"
     published "workflows unarchive" workflows archive false "$id"
+    published "jobs create" jobs create "$id" --name more --command true
+    published "files create" files create "$id" --name more --path more.txt
     published "files list" files list "$id"
     published "files required" files list-required-existing "$id"
     published "user data create" user-data create "$id" --name note --data '{"x": 1}'
@@ -158,19 +221,21 @@ nouns() {
     published "user data missing" user-data list-missing "$id"
     published "events create" events create "$id" --data '{"category": "mine"}'
     published "events list" events list "$id"
-    published "resource requirements list" resource-requirements list "$id"
+    published "requirements create" resource-requirements create "$id" --name large -m 4g
+    published "requirements list" resource-requirements list "$id"
     published "job dependencies" job-dependencies job-job "$id"
     published "job files" job-dependencies job-file "$id"
     published "job user data" job-dependencies job-user-data "$id"
     published "failure handlers list" failure-handlers list "$id"
     published "compute nodes list" compute-nodes list "$id"
     published "scheduled nodes list" scheduled-compute-nodes list "$id"
-    published "remote add" remote add-workers "$id" localhost
     published "remote list" remote list-workers "$id"
-    published "remote remove" remote remove-worker "$id" localhost
-    published "ro-crate list" ro-crate list "$id"
-    published "actions list" workflows list-actions "$id"
+    published "slurm create" slurm create "$id" --name short --account project
     published "slurm list" slurm list "$id"
+    published "slurm stats" slurm stats "$id"
+    published "ro-crate create" ro-crate create "$id" --entity-id '#e' --entity-type Dataset \
+        --metadata '{"name": "e"}'
+    published "ro-crate list" ro-crate list "$id"
     published "ping" ping
 }
 
@@ -191,6 +256,7 @@ examples="diamond hundred_jobs pipeline"
 mode=plain global=()
 start http
 for example in $examples; do life "$example"; done
+with_everything
 nouns
 admin
 stop
