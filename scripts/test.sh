@@ -30,6 +30,8 @@ need chromium chromium
 need chromedriver chromium-driver
 need script bsdutils
 need stty coreutils
+[ "$quick" = yes ] || need python3 python3
+[ "$quick" = yes ] || python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 [ "$quick" = yes ] || need tmux tmux
 if [ -n "$packages" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -92,6 +94,8 @@ step "a build without tokio_unstable works"
 scripts/check_plain_build.sh
 
 if [ "$quick" = no ]; then
+    step "the published Python client"
+    scripts/check_python_client.sh
     step "the demo, short"
     scripts/demo.sh --short
     step "tokio-console shows our tasks"

@@ -119,4 +119,26 @@ def life_of_requirements(api):
     api.delete_workflow(flow)
 
 
-STORIES = [life_of_a_job, a_job_that_fails, life_of_results, life_of_requirements]
+def a_job_that_spawns(api):
+    """Adds two jobs that wait for it; asked again, it answers the same."""
+    flow = workflow(api)
+    job = api.create_job(client.JobModel(workflow_id=flow, name="a", command="true")).id
+    request = client.SpawnJobsRequest(lineage="line", state={"n": 1}, jobs=[
+        client.SpawnJobModel(name="x", command="true"),
+        client.SpawnJobModel(name="y", command="true", depends_on=["x"])])
+    refused(422, api.spawn_jobs, job, request)
+    api.initialize_jobs(flow)
+    node = compute_node(api, flow)
+    api.claim_next_jobs(flow)
+    api.start_job(job, 0, node)
+    spawned = api.spawn_jobs(job, request)
+    assert spawned.iteration == 1 and len(spawned.spawned_job_ids) == 2
+    assert api.spawn_jobs(job, request) == spawned
+    x, y = spawned.spawned_job_ids
+    api.complete_job(job, "completed", 0, result(flow, job, node))
+    assert (api.get_job(x).status, api.get_job(y).status) == ("ready", "blocked")
+    assert api.get_job(x).env == {"TORC_ORCHESTRATOR_LINEAGE_ID": "line"}
+    api.delete_workflow(flow)
+
+
+STORIES = [life_of_a_job, a_job_that_fails, a_job_that_spawns, life_of_results, life_of_requirements]

@@ -72,7 +72,7 @@ def runs_of_a_workflow(api):
     assert claimed[0].output_file_ids == [between.id]
     assert api.start_job(first.id, 1, node).status == client.JobStatus.RUNNING
     running = api.get_running_jobs(flow).items
-    assert [(job.job_id, job.compute_node_id) for job in running] == [(first.id, node)]
+    assert [(job.job_id, job.compute_node_name) for job in running] == [(first.id, "node1")]
     api.complete_job(first.id, "completed", 1, result(flow, first.id, node, run_id=1))
     refused(422, api.complete_job, first.id, "completed", 1,
             result(flow, first.id, node, run_id=1))
@@ -88,7 +88,7 @@ def runs_of_a_workflow(api):
     assert [error.job_id for error in batch.errors] == [first.id]
     assert api.is_workflow_complete(flow).is_complete
     status = api.get_workflow_status(flow)
-    assert status.jobs_by_status["completed"] == 2, status
+    assert status.jobs_by_status.completed == 2, status
 
     api.update_user_data(
         note.id, client.UserDataModel(workflow_id=flow, name="note", data={"x": 1}))
