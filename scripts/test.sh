@@ -94,6 +94,8 @@ step "a build without tokio_unstable works"
 scripts/check_plain_build.sh
 
 if [ "$quick" = no ]; then
+    step "whatever the contract allows, at random"
+    scripts/fuzz_api.sh
     step "the published Python client"
     scripts/check_python_client.sh
     step "the demo, short"

@@ -16,6 +16,7 @@ pub mod failure_handlers;
 pub mod files;
 pub mod jobs;
 pub mod local_schedulers;
+pub mod object;
 pub mod page;
 pub mod relationships;
 pub mod remote_workers;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use crate::engine::{Caller, Engine, EngineError};
 use crate::wire::IDEMPOTENCY_KEY;
+use crate::wire::object::Object;
 
 impl FromRequestParts<Engine> for Engine {
     type Rejection = Infallible;
@@ -64,12 +65,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ManyJson<T> {
             // Spelt in another way, or something else: axum knows.
             return Json::from_request(request, state)
                 .await
-                .map(|Json(items)| Self(items));
+                .map(|Json(Object(items))| Self(items));
         }
         let bytes = Bytes::from_request(request, state).await?;
         match serde_json::from_slice(&bytes) {
-            Ok(items) => Ok(Self(items)),
-            Err(_refused) => Json::from_bytes(&bytes).map(|Json(items)| Self(items)),
+            Ok(Object(items)) => Ok(Self(items)),
+            Err(_refused) => Json::from_bytes(&bytes).map(|Json(Object(items))| Self(items)),
         }
     }
 }

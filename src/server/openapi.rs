@@ -100,6 +100,22 @@ const ABOUT_WORKFLOW: [&str; 8] = [
     "list_job_dependencies",
 ];
 
+/// Properties that may be `null`, as all others that may be absent: the contract's document
+/// loses that where a property is another object.
+const NULLABLE: [(&str, &str); 11] = [
+    ("ActiveTaskResponse", "task"),
+    ("ExecutionConfig", "mode"),
+    ("ExecutionConfig", "stdio"),
+    ("JobModel", "schedule_compute_nodes"),
+    ("JobModel", "status"),
+    ("ResourceMonitorConfig", "compute_node"),
+    ("ResourceMonitorConfig", "jobs"),
+    ("StdioConfig", "mode"),
+    ("WorkflowModel", "dynamic_jobs"),
+    ("WorkflowModel", "execution_config"),
+    ("WorkflowModel", "resource_monitor_config"),
+];
+
 fn complete(document: &mut Value) {
     let Some(paths) = document["paths"].as_object_mut() else {
         return;
@@ -114,6 +130,10 @@ fn complete(document: &mut Value) {
             parameters(operation);
             links(operation);
         }
+    }
+    for (schema, property) in NULLABLE {
+        let theirs = &mut document["components"]["schemas"][schema]["properties"][property];
+        *theirs = json!({"oneOf": [theirs.take(), {"type": "null"}]});
     }
     let deleted = json!({"type": ["integer", "null"], "format": "int64"});
     document["components"]["schemas"]["DeleteCountResponse"]["properties"]["deleted_count"] =

@@ -25,6 +25,7 @@ pub struct FileModel {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FilesModel {
     /// The files, all of one workflow.
+    #[serde(deserialize_with = "super::object::list")]
     pub files: Vec<FileModel>,
 }
 

@@ -30,7 +30,11 @@ pub struct JobModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<JobStatus>,
     /// Nodes to schedule when it is ready.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub schedule_compute_nodes: Option<ComputeNodeSchedule>,
     /// When it was started, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,6 +105,7 @@ pub struct ComputeNodeSchedule {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobsModel {
     /// The jobs, all of one workflow, at most 100,000.
+    #[serde(deserialize_with = "super::object::list")]
     pub jobs: Vec<JobModel>,
 }
 
@@ -157,6 +162,7 @@ pub struct JobCompletionEntry {
     /// The workflow's run.
     pub run_id: i64,
     /// The result to store.
+    #[serde(deserialize_with = "super::object::one")]
     pub result: ResultModel,
 }
 
@@ -164,6 +170,7 @@ pub struct JobCompletionEntry {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BatchCompleteJobsRequest {
     /// The endings.
+    #[serde(deserialize_with = "super::object::list")]
     pub completions: Vec<JobCompletionEntry>,
 }
 

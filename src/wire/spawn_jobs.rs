@@ -36,6 +36,7 @@ pub struct SpawnJobsRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<String>,
     /// The jobs; none ends the lineage.
+    #[serde(deserialize_with = "super::object::list")]
     pub jobs: Vec<SpawnJobModel>,
     /// What the caller wants to remember of this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]

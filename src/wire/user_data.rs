@@ -27,6 +27,7 @@ pub struct UserDataModel {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UserDataListModel {
     /// The records, all of one workflow.
+    #[serde(deserialize_with = "super::object::list")]
     pub user_data: Vec<UserDataModel>,
 }
 

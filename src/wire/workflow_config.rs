@@ -42,7 +42,11 @@ pub struct ExecutionConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_cpu_bind: Option<bool>,
     /// Where the output of jobs goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub stdio: Option<StdioConfig>,
     /// The same for single jobs, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,10 +156,18 @@ pub struct ResourceMonitorConfig {
     /// Draw plots at the end.
     pub generate_plots: bool,
     /// Watching single jobs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub jobs: Option<JobMonitorConfig>,
     /// Watching the whole machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub compute_node: Option<ComputeNodeMonitorConfig>,
 }
 

@@ -43,7 +43,11 @@ pub struct WorkflowModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_node_min_time_for_new_jobs_seconds: Option<i64>,
     /// How workers watch resources.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub resource_monitor_config: Option<ResourceMonitorConfig>,
     /// Slurm options for every allocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,10 +65,18 @@ pub struct WorkflowModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// How workers run its jobs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub execution_config: Option<ExecutionConfig>,
     /// Limits of spawning; fixed at creation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::option"
+    )]
     pub dynamic_jobs: Option<DynamicJobsConfig>,
     /// Where it was submitted; fixed at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

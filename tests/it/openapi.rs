@@ -38,7 +38,7 @@ fn kind(path: &str) -> String {
         parts.get(at + 1).copied()
     };
     if let Some(schema) = after("schemas") {
-        return format!("{schema}.{}", parts.last().unwrap());
+        return format!("{schema}.{}", after("properties").unwrap());
     }
     if path.ends_with("/links") {
         return "links".to_owned();

@@ -10,6 +10,7 @@ use crate::wire::access_groups::{
     AccessCheckResponse, AccessGroupModel, GroupPage, GroupPaging, UserGroupMembershipModel,
     WorkflowAccessGroupModel,
 };
+use crate::wire::object::Object;
 
 /// The routes of this noun.
 pub fn routes() -> Router<Engine> {
@@ -30,7 +31,10 @@ pub fn routes() -> Router<Engine> {
         )
 }
 
-async fn create(engine: Engine, Json(model): Json<AccessGroupModel>) -> Answer<AccessGroupModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(model)): Json<Object<AccessGroupModel>>,
+) -> Answer<AccessGroupModel> {
     answer(engine.create_access_group(model).await)
 }
 
@@ -60,7 +64,7 @@ async fn members(
 async fn add_member(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(model): Json<UserGroupMembershipModel>,
+    Json(Object(model)): Json<Object<UserGroupMembershipModel>>,
 ) -> Answer<UserGroupMembershipModel> {
     answer(engine.add_user_to_group(id, model).await)
 }

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::wire::admin::{AdminAuditLogEntry, AdminSqlRequest, AdminSqlResponse, AuditLogQuery};
+use crate::wire::object::Object;
 use crate::wire::page::Page;
 
 /// The routes of administration.
@@ -16,7 +17,10 @@ pub fn routes() -> Router<Engine> {
         .route("/admin/audit-log", get(audit_log))
 }
 
-async fn sql(engine: Engine, Json(request): Json<AdminSqlRequest>) -> Answer<AdminSqlResponse> {
+async fn sql(
+    engine: Engine,
+    Json(Object(request)): Json<Object<AdminSqlRequest>>,
+) -> Answer<AdminSqlResponse> {
     answer(engine.admin_sql(request).await)
 }
 

@@ -11,6 +11,7 @@ use crate::wire::claims::{
     ClaimByResourcesQuery, ClaimNextQuery, ClaimResponse, ComputeNodesResources,
     GetReadyJobRequirementsResponse, ReadyRequirementsQuery,
 };
+use crate::wire::object::Object;
 
 /// The routes of this noun.
 pub fn routes() -> Router<Engine> {
@@ -37,7 +38,7 @@ async fn by_resources(
     Path((id, limit)): Path<(i64, i64)>,
     Query(query): Query<ClaimByResourcesQuery>,
     RequestKey(key): RequestKey,
-    Json(resources): Json<ComputeNodesResources>,
+    Json(Object(resources)): Json<Object<ComputeNodesResources>>,
 ) -> Answer<ClaimResponse> {
     let strict = query.strict_scheduler_match.unwrap_or(false);
     answer(

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::wire::compute_nodes::{ComputeNodeModel, ListComputeNodesQuery};
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
 /// The routes of this noun.
@@ -16,7 +17,10 @@ pub fn routes() -> Router<Engine> {
         .route("/compute_nodes/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(engine: Engine, Json(node): Json<ComputeNodeModel>) -> Answer<ComputeNodeModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(node)): Json<Object<ComputeNodeModel>>,
+) -> Answer<ComputeNodeModel> {
     answer(engine.create_compute_node(node).await)
 }
 
@@ -34,7 +38,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ComputeNodeModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<ComputeNodeModel>,
+    Json(Object(change)): Json<Object<ComputeNodeModel>>,
 ) -> Answer<ComputeNodeModel> {
     answer(engine.update_compute_node(id, change).await)
 }

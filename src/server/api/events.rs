@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::wire::events::{EventModel, ListEventsQuery};
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
 /// The routes of this noun.
@@ -17,7 +18,10 @@ pub fn routes() -> Router<Engine> {
         .route("/events/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(engine: Engine, Json(event): Json<EventModel>) -> Answer<EventModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(event)): Json<Object<EventModel>>,
+) -> Answer<EventModel> {
     answer(engine.create_event(event).await)
 }
 

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::wire::failure_handlers::{
     DeletedFailureHandler, FailureHandlerModel, ListFailureHandlersQuery,
 };
+use crate::wire::object::Object;
 use crate::wire::page::Page;
 
 /// The routes of this noun.
@@ -21,7 +22,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<FailureHandlerModel>,
+    Json(Object(model)): Json<Object<FailureHandlerModel>>,
 ) -> Answer<FailureHandlerModel> {
     answer(engine.create_failure_handler(model).await)
 }

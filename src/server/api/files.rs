@@ -10,6 +10,7 @@ use crate::server::extract::ManyJson;
 use crate::wire::files::{
     CreateFilesResponse, FileModel, FilesModel, ListFilesQuery, ListRequiredExistingFilesResponse,
 };
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
 /// The routes of this noun.
@@ -25,7 +26,7 @@ pub fn bulk_routes() -> Router<Engine> {
     Router::new().route("/bulk_files", post(create_bulk))
 }
 
-async fn create(engine: Engine, Json(file): Json<FileModel>) -> Answer<FileModel> {
+async fn create(engine: Engine, Json(Object(file)): Json<Object<FileModel>>) -> Answer<FileModel> {
     answer(engine.create_file(file).await)
 }
 
@@ -54,7 +55,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<FileModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<FileModel>,
+    Json(Object(change)): Json<Object<FileModel>>,
 ) -> Answer<FileModel> {
     answer(engine.update_file(id, change).await)
 }

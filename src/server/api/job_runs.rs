@@ -12,6 +12,7 @@ use crate::wire::jobs::{
     BatchCompleteJobsRequest, BatchCompleteJobsResponse, JobModel, ResetJobStatusQuery,
     ResetJobStatusResponse, RetryJobQuery,
 };
+use crate::wire::object::Object;
 use crate::wire::results::ResultModel;
 use crate::wire::spawn_jobs::{SpawnJobsRequest, SpawnJobsResponse};
 
@@ -49,7 +50,7 @@ async fn complete(
     engine: Engine,
     Path((id, status, run_id)): Path<(i64, JobStatus, i64)>,
     RequestKey(key): RequestKey,
-    Json(result): Json<ResultModel>,
+    Json(Object(result)): Json<Object<ResultModel>>,
 ) -> Answer<JobModel> {
     answer(engine.complete_job(id, status, run_id, result, key).await)
 }
@@ -58,7 +59,7 @@ async fn complete_batch(
     engine: Engine,
     Path(id): Path<i64>,
     RequestKey(key): RequestKey,
-    Json(request): Json<BatchCompleteJobsRequest>,
+    Json(Object(request)): Json<Object<BatchCompleteJobsRequest>>,
 ) -> Answer<BatchCompleteJobsResponse> {
     answer(
         engine
@@ -85,7 +86,7 @@ async fn retry(
 async fn spawn(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(request): Json<SpawnJobsRequest>,
+    Json(Object(request)): Json<Object<SpawnJobsRequest>>,
 ) -> Answer<SpawnJobsResponse> {
     answer(engine.spawn_jobs(id, request).await)
 }

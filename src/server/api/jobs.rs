@@ -8,6 +8,7 @@ use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::server::extract::ManyJson;
 use crate::wire::jobs::{CreateJobsResponse, JobModel, JobsModel, ListJobsQuery};
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
 /// The routes of this noun.
@@ -22,7 +23,7 @@ pub fn bulk_routes() -> Router<Engine> {
     Router::new().route("/bulk_jobs", post(create_bulk))
 }
 
-async fn create(engine: Engine, Json(job): Json<JobModel>) -> Answer<JobModel> {
+async fn create(engine: Engine, Json(Object(job)): Json<Object<JobModel>>) -> Answer<JobModel> {
     answer(engine.create_job(job).await)
 }
 
@@ -44,7 +45,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<JobModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<JobModel>,
+    Json(Object(change)): Json<Object<JobModel>>,
 ) -> Answer<JobModel> {
     answer(engine.update_job(id, change).await)
 }

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::wire::local_schedulers::{ListLocalSchedulersQuery, LocalSchedulerModel};
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 
 /// The routes of this noun.
@@ -24,7 +25,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<LocalSchedulerModel>,
+    Json(Object(model)): Json<Object<LocalSchedulerModel>>,
 ) -> Answer<LocalSchedulerModel> {
     answer(engine.create_local_scheduler(model).await)
 }
@@ -43,7 +44,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<LocalSchedulerModel
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<LocalSchedulerModel>,
+    Json(Object(change)): Json<Object<LocalSchedulerModel>>,
 ) -> Answer<LocalSchedulerModel> {
     answer(engine.update_local_scheduler(id, change).await)
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 use crate::wire::resource_requirements::{
     ListResourceRequirementsQuery, ResourceRequirementsModel,
@@ -26,7 +27,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<ResourceRequirementsModel>,
+    Json(Object(model)): Json<Object<ResourceRequirementsModel>>,
 ) -> Answer<ResourceRequirementsModel> {
     answer(engine.create_resource_requirements(model).await)
 }
@@ -45,7 +46,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ResourceRequirement
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<ResourceRequirementsModel>,
+    Json(Object(change)): Json<Object<ResourceRequirementsModel>>,
 ) -> Answer<ResourceRequirementsModel> {
     answer(engine.update_resource_requirements(id, change).await)
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 use crate::wire::results::{ListResultsQuery, ResultModel};
 
@@ -16,7 +17,10 @@ pub fn routes() -> Router<Engine> {
         .route("/results/{id}", get(read).put(update).delete(delete))
 }
 
-async fn create(engine: Engine, Json(result): Json<ResultModel>) -> Answer<ResultModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(result)): Json<Object<ResultModel>>,
+) -> Answer<ResultModel> {
     answer(engine.create_result(result).await)
 }
 
@@ -31,7 +35,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ResultModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<ResultModel>,
+    Json(Object(change)): Json<Object<ResultModel>>,
 ) -> Answer<ResultModel> {
     answer(engine.update_result(id, change).await)
 }

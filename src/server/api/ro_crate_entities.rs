@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::{MessageResponse, Page};
 use crate::wire::ro_crate_entities::{
     DeleteRoCrateEntitiesResponse, ListRoCrateEntitiesQuery, RoCrateEntityModel,
@@ -27,7 +28,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<RoCrateEntityModel>,
+    Json(Object(model)): Json<Object<RoCrateEntityModel>>,
 ) -> Answer<RoCrateEntityModel> {
     answer(engine.create_ro_crate_entity(model).await)
 }
@@ -47,7 +48,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<RoCrateEntityModel>
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<RoCrateEntityModel>,
+    Json(Object(change)): Json<Object<RoCrateEntityModel>>,
 ) -> Answer<RoCrateEntityModel> {
     answer(engine.update_ro_crate_entity(id, change).await)
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 use crate::wire::scheduled_compute_nodes::{
     ListScheduledComputeNodesQuery, ScheduledComputeNodesModel,
@@ -26,7 +27,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<ScheduledComputeNodesModel>,
+    Json(Object(model)): Json<Object<ScheduledComputeNodesModel>>,
 ) -> Answer<ScheduledComputeNodesModel> {
     answer(engine.create_scheduled_compute_node(model).await)
 }
@@ -45,7 +46,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<ScheduledComputeNod
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<ScheduledComputeNodesModel>,
+    Json(Object(change)): Json<Object<ScheduledComputeNodesModel>>,
 ) -> Answer<ScheduledComputeNodesModel> {
     answer(engine.update_scheduled_compute_node(id, change).await)
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::{DeleteCountResponse, Page, WorkflowQuery};
 use crate::wire::slurm_schedulers::{ListSlurmSchedulersQuery, SlurmSchedulerModel};
 
@@ -24,7 +25,7 @@ pub fn routes() -> Router<Engine> {
 
 async fn create(
     engine: Engine,
-    Json(model): Json<SlurmSchedulerModel>,
+    Json(Object(model)): Json<Object<SlurmSchedulerModel>>,
 ) -> Answer<SlurmSchedulerModel> {
     answer(engine.create_slurm_scheduler(model).await)
 }
@@ -43,7 +44,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<SlurmSchedulerModel
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<SlurmSchedulerModel>,
+    Json(Object(change)): Json<Object<SlurmSchedulerModel>>,
 ) -> Answer<SlurmSchedulerModel> {
     answer(engine.update_slurm_scheduler(id, change).await)
 }

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::Page;
 use crate::wire::slurm_stats::{ListSlurmStatsQuery, SlurmStatsModel};
 
@@ -14,7 +15,10 @@ pub fn routes() -> Router<Engine> {
     Router::new().route("/slurm_stats", get(list).post(create))
 }
 
-async fn create(engine: Engine, Json(model): Json<SlurmStatsModel>) -> Answer<SlurmStatsModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(model)): Json<Object<SlurmStatsModel>>,
+) -> Answer<SlurmStatsModel> {
     answer(engine.create_slurm_stats(model).await)
 }
 

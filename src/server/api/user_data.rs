@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::server::extract::ManyJson;
+use crate::wire::object::Object;
 use crate::wire::page::{Page, WorkflowQuery};
 use crate::wire::user_data::{
     CreateUserDataListResponse, CreateUserDataQuery, ListMissingUserDataResponse,
@@ -30,7 +31,7 @@ pub fn bulk_routes() -> Router<Engine> {
 async fn create(
     engine: Engine,
     Query(links): Query<CreateUserDataQuery>,
-    Json(record): Json<UserDataModel>,
+    Json(Object(record)): Json<Object<UserDataModel>>,
 ) -> Answer<UserDataModel> {
     answer(engine.create_user_data(record, links).await)
 }
@@ -60,7 +61,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<UserDataModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<UserDataModel>,
+    Json(Object(change)): Json<Object<UserDataModel>>,
 ) -> Answer<UserDataModel> {
     answer(engine.update_user_data(id, change).await)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Answer, answer};
 use crate::engine::Engine;
+use crate::wire::object::Object;
 use crate::wire::page::MessageResponse;
 use crate::wire::workflow_actions::{ClaimActionRequest, ClaimActionResponse, WorkflowActionModel};
 
@@ -25,7 +26,7 @@ pub fn routes() -> Router<Engine> {
 async fn create(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(action): Json<WorkflowActionModel>,
+    Json(Object(action)): Json<Object<WorkflowActionModel>>,
 ) -> Answer<WorkflowActionModel> {
     answer(engine.create_workflow_action(id, action).await)
 }
@@ -63,7 +64,7 @@ async fn remove(
 async fn claim(
     engine: Engine,
     Path((id, action_id)): Path<(i64, i64)>,
-    Json(request): Json<ClaimActionRequest>,
+    Json(Object(request)): Json<Object<ClaimActionRequest>>,
 ) -> Answer<ClaimActionResponse> {
     answer(
         engine

@@ -10,6 +10,7 @@ use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::engine::workflow_runs::Extent;
 use crate::server::error::ApiError;
+use crate::wire::object::Object;
 use crate::wire::workflows::{
     ArchiveWorkflowRequest, InitializeJobsQuery, ProcessChangedJobInputsResponse,
     ProcessChangedQuery, ResetStatusQuery, WorkflowModel,
@@ -53,7 +54,7 @@ async fn cancel(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
 async fn archive(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(request): Json<ArchiveWorkflowRequest>,
+    Json(Object(request)): Json<Object<ArchiveWorkflowRequest>>,
 ) -> Answer<WorkflowModel> {
     answer(engine.archive_workflow(id, request.is_archived).await)
 }

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use super::{Answer, answer};
 use crate::engine::Engine;
 use crate::wire::jobs::{RunningJobModel, RunningJobsQuery};
+use crate::wire::object::Object;
 use crate::wire::page::Page;
 use crate::wire::workflows::{
     IsCompleteResponse, IsUninitializedResponse, ListJobIdsResponse, ListWorkflowsQuery,
@@ -25,7 +26,10 @@ pub fn routes() -> Router<Engine> {
         .route("/workflows/{id}/running_jobs", get(running_jobs))
 }
 
-async fn create(engine: Engine, Json(workflow): Json<WorkflowModel>) -> Answer<WorkflowModel> {
+async fn create(
+    engine: Engine,
+    Json(Object(workflow)): Json<Object<WorkflowModel>>,
+) -> Answer<WorkflowModel> {
     answer(engine.create_workflow(workflow).await)
 }
 
@@ -43,7 +47,7 @@ async fn read(engine: Engine, Path(id): Path<i64>) -> Answer<WorkflowModel> {
 async fn update(
     engine: Engine,
     Path(id): Path<i64>,
-    Json(change): Json<WorkflowModel>,
+    Json(Object(change)): Json<Object<WorkflowModel>>,
 ) -> Answer<WorkflowModel> {
     answer(engine.update_workflow(id, change).await)
 }
