@@ -1,6 +1,7 @@
 //! What flags and environment say, as plain values.
 
 pub mod access;
+pub mod export;
 pub mod htpasswd;
 pub mod otlp;
 pub mod slow;
@@ -93,6 +94,13 @@ pub enum Command {
                       a password that is no good among it."
     )]
     Htpasswd(htpasswd::HtpasswdCommand),
+    /// Copy a database, or some of its workflows, into a file of its own.
+    #[command(
+        after_help = "Ids stay as they are. Access groups are left out unless they are asked for, and \
+                      the log of admins' SQL unless everything is copied.\n\
+                      Exit codes: 0 done, 1 it could not be done, 2 wrong usage."
+    )]
+    Export(export::ExportArgs),
     /// Left to a service manager.
     #[command(hide = true, disable_help_flag = true)]
     Service {
@@ -248,17 +256,7 @@ impl RunArgs {
     ///
     /// A `DATABASE_URL` that is not SQLite's.
     pub fn database_path(&self) -> Result<Option<PathBuf>, String> {
-        let given = match &self.database {
-            Some(path) if path.is_empty() => {
-                return Err("--database names no file; leave it out for torc-server.db".to_owned());
-            }
-            Some(path) => path.clone(),
-            None => match std::env::var("DATABASE_URL") {
-                Ok(url) if !url.is_empty() => path_of_url(&url)?,
-                _ => DEFAULT_DATABASE.to_owned(),
-            },
-        };
-        Ok((given != ":memory:").then(|| PathBuf::from(given)))
+        database_path(self.database.as_deref())
     }
 
     /// Worker threads of the runtime.
@@ -270,6 +268,25 @@ impl RunArgs {
         };
         self.threads.map_or_else(cpus, usize::from)
     }
+}
+
+/// The database that `given` names, or else the environment; `None` for one in memory.
+///
+/// # Errors
+///
+/// A `DATABASE_URL` that is not SQLite's, an empty path.
+pub fn database_path(given: Option<&str>) -> Result<Option<PathBuf>, String> {
+    let given = match given {
+        Some("") => {
+            return Err("--database names no file; leave it out for torc-server.db".to_owned());
+        }
+        Some(path) => path.to_owned(),
+        None => match std::env::var("DATABASE_URL") {
+            Ok(url) if !url.is_empty() => path_of_url(&url)?,
+            _ => DEFAULT_DATABASE.to_owned(),
+        },
+    };
+    Ok((given != ":memory:").then(|| PathBuf::from(given)))
 }
 
 /// The file of a `sqlite:` URL; its parameters mean nothing here.

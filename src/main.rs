@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use torc_server::config::database_path;
+use torc_server::config::export::ExportArgs;
 use torc_server::config::htpasswd::HtpasswdCommand;
 use torc_server::config::telemetry::TelemetryConfig;
 use torc_server::config::{Cli, Command, Durability, RunArgs};
@@ -14,6 +16,7 @@ use torc_server::say::say;
 use torc_server::server::auth::AuthConfig;
 use torc_server::server::tls::TlsConfig;
 use torc_server::server::{self, RunningServer, ServerConfig};
+use torc_server::store::export::{Export, Exported, Kept};
 use torc_server::telemetry::about::About;
 use torc_server::telemetry::signal::{Hook, Sigusr1};
 use torc_server::telemetry::{self, TelemetryHandle, task};
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let args = match Cli::read().command {
         Some(Command::Run(args)) => *args,
         Some(Command::Htpasswd(command)) => return htpasswd(command),
+        Some(Command::Export(args)) => return export(&args),
         // Refused when it was read.
         Some(Command::Service { .. }) => return ExitCode::from(2),
         None => match RunArgs::defaults() {
@@ -67,6 +71,55 @@ fn htpasswd(command: HtpasswdCommand) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+fn export(args: &ExportArgs) -> ExitCode {
+    let source = match database_path(args.database.as_deref()) {
+        Ok(Some(path)) => path,
+        Ok(None) => return failed(&*Failure::from("a database in memory has no file to copy")),
+        Err(error) => return failed(&*Failure::from(error)),
+    };
+    let kept = if !args.workflows.is_empty() {
+        Kept::Ids(args.workflows.clone())
+    } else if !args.users.is_empty() {
+        Kept::Users(args.users.clone())
+    } else if !args.access_groups.is_empty() {
+        Kept::Groups(args.access_groups.clone())
+    } else {
+        Kept::All
+    };
+    let export = Export {
+        source,
+        target: args.output.clone(),
+        kept,
+        overwrite: args.overwrite,
+        access_groups: args.preserve_access_groups,
+        vacuum: !args.no_vacuum,
+    };
+    say(format_args!("copying {} ...", export.source.display()));
+    let done = match export.run() {
+        Ok(done) => done,
+        Err(error) => return failed(&error),
+    };
+    let Exported {
+        workflows,
+        jobs,
+        bytes,
+    } = done;
+    let output = args.output.display();
+    if args.json {
+        server::tell(format_args!(
+            "{}",
+            serde_json::json!({
+                "output": output.to_string(), "workflows": workflows, "jobs": jobs, "bytes": bytes,
+            })
+        ));
+    } else {
+        say(format_args!(
+            "exported {workflows} workflows with {jobs} jobs to {output} ({bytes} bytes)"
+        ));
+    }
+    ExitCode::SUCCESS
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

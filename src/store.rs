@@ -15,6 +15,7 @@ pub mod convert;
 pub mod effects;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod failure_handlers;
 pub mod files;
 pub mod graph;
