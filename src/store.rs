@@ -19,6 +19,7 @@ pub mod export;
 pub mod failure_handlers;
 pub mod files;
 pub mod graph;
+pub mod inspect;
 pub mod job_inputs;
 pub mod job_links;
 pub mod jobs;

@@ -11,6 +11,7 @@ use sea_orm::{ConnectOptions, Database};
 
 use super::Reads;
 use super::backend::{self, Synchronous};
+use super::inspect;
 use super::writer::{Perform, Writer};
 
 /// How long queued commands may take when the store closes.
@@ -50,9 +51,6 @@ pub enum OpenError {
         /// Why.
         cause: String,
     },
-    /// The file is something else.
-    #[error("cannot open the database {0}: the file is not an SQLite database")]
-    NotADatabase(String),
     /// Another server has it.
     #[error(
         "the database {path} is in use by another torc-server{holder}; \
@@ -256,12 +254,7 @@ fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 fn check_file(path: &Path) -> Result<(), OpenError> {
-    match backend::looks_like_database(path) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(OpenError::NotADatabase(path.display().to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(unusable(path, &error)),
-    }
+    inspect::check(path).map_err(|unfit| unusable(path, &unfit))
 }
 
 async fn migrate(path: &Path) -> Result<(), OpenError> {

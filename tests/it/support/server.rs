@@ -12,7 +12,8 @@ pub struct TestServer {
     /// Talks to it.
     pub api: Api,
     running: RunningServer,
-    directory: TempDir,
+    database: PathBuf,
+    _directory: TempDir,
 }
 
 impl TestServer {
@@ -29,18 +30,20 @@ impl TestServer {
             ..ServerConfig::default()
         };
         change(&mut config);
+        let database = config.database.clone().unwrap_or_default();
         let running = start(config, None).await.unwrap();
         let api = Api::new(&format!("http://{}", running.address()));
         Self {
             api,
             running,
-            directory,
+            database,
+            _directory: directory,
         }
     }
 
     /// The database file.
     pub fn database(&self) -> PathBuf {
-        self.directory.path().join("test.db")
+        self.database.clone()
     }
 
     /// A second opinion on the database, past the server.
@@ -54,7 +57,7 @@ impl TestServer {
     /// Checks what must hold in every database, then stops the server.
     pub async fn stop(self) {
         self.running.stop().await;
-        check_invariants(&self.directory.path().join("test.db"));
+        check_invariants(&self.database);
     }
 }
 
