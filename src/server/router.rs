@@ -88,6 +88,10 @@ pub fn router(
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
         .layer(middleware::from_fn_with_state(
+            traffic.clone(),
+            traffic::looked_at,
+        ))
+        .layer(middleware::from_fn_with_state(
             (bounds.answers.clone(), engine.clone()),
             answers::bounded,
         ))

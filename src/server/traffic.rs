@@ -8,8 +8,8 @@
 pub mod stats;
 pub mod stream;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -78,9 +78,9 @@ impl Traffic {
         }
     }
 
-    /// Looks at a body of a known, moderate size; answers one that holds the same.
-    async fn look_at(&self, body: Body) -> (Body, Option<CapturedBody>) {
-        match body.size_hint().exact() {
+    /// Looks at a body whose `size` is known and moderate; answers one that holds the same.
+    async fn look_at(&self, body: Body, size: Option<u64>) -> (Body, Option<CapturedBody>) {
+        match size {
             Some(size @ 1..=LARGEST_BODY) => {
                 match axum::body::to_bytes(body, size as usize).await {
                     Ok(bytes) => {
@@ -114,14 +114,10 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next: Next) -> Response {
     let begun = Tick::now();
     let bytes_in = length(request.headers()).unwrap_or(0);
-    let mut event = (traffic.0.events.receiver_count() > 0).then(|| asked(&request));
-    if let Some(event) = &mut event
-        && traffic.looks_at_bodies()
-    {
-        let (parts, body) = request.into_parts();
-        let (body, shown) = traffic.look_at(body).await;
-        event.request_body = shown;
-        request = Request::from_parts(parts, body);
+    let event = (traffic.0.events.receiver_count() > 0).then(|| asked(&request));
+    let shown = Seen::default();
+    if event.is_some() && traffic.looks_at_bodies() {
+        request.extensions_mut().insert(shown.clone());
     }
     let response = next.run(request).await;
     let status = response.status().as_u16();
@@ -137,6 +133,7 @@ pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next:
     };
     if let Some(mut event) = event {
         event.status = status;
+        event.request_body = shown.0.get().cloned();
         event.latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let id = parts.headers.get(SPAN_ID);
         event.request_id = id.and_then(|id| Some(id.to_str().ok()?.to_owned()));
@@ -144,7 +141,7 @@ pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next:
             event.user = Some(name.as_ref().to_owned());
         }
         if exact.is_some() && traffic.looks_at_bodies() {
-            let (same, shown) = traffic.look_at(body).await;
+            let (same, shown) = traffic.look_at(body, exact).await;
             event.response_body = shown;
             body = same;
         }
@@ -152,6 +149,25 @@ pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next:
         let _ = traffic.0.events.send(Arc::new(event));
     }
     Response::from_parts(parts, body)
+}
+
+/// Where what is seen of a request's body is put down.
+#[derive(Clone, Default)]
+struct Seen(Arc<OnceLock<CapturedBody>>);
+
+/// The middleware that looks at a request's body, once it is known who sends it and there
+/// is room for it.
+pub async fn looked_at(State(traffic): State<Traffic>, request: Request, next: Next) -> Response {
+    let Some(seen) = request.extensions().get::<Seen>().cloned() else {
+        return next.run(request).await;
+    };
+    let (parts, body) = request.into_parts();
+    let (body, shown) = traffic.look_at(body, length(&parts.headers)).await;
+    if let Some(shown) = shown {
+        // Nobody else puts anything there.
+        let _ = seen.0.set(shown);
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// What is known of a request before it is answered.

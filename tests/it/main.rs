@@ -10,7 +10,9 @@
 )]
 
 mod access_control;
+mod admin_sql;
 mod analyze_timings;
+mod at_once;
 mod auth;
 mod bad_input;
 mod bad_luck;
@@ -53,6 +55,7 @@ mod settings;
 mod signals;
 mod slow_log;
 mod spans;
+mod spawn_jobs;
 mod spec;
 mod streams;
 mod support;
@@ -63,6 +66,7 @@ mod telemetry_misfortune;
 mod tidy;
 mod tls;
 mod torc_files;
+mod traffic;
 mod transcript;
 mod worker_misfortune;
 mod worker_output;
