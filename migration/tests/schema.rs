@@ -15,7 +15,7 @@ async fn migrating_again_changes_nothing() {
     assert_eq!(
         test.texts(
             "SELECT 'table' FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
-                           AND name NOT IN ('seaql_migrations', 'job_status_count')"
+                           AND name NOT IN ('seaql_migrations', 'job_status_count', 'workflow_action_job')"
         )
         .await
         .unwrap()

@@ -34,6 +34,7 @@ mod events;
 mod export;
 mod flight;
 mod flight_dumps;
+mod hostile;
 mod htpasswd;
 mod initialize;
 mod job_runs;
