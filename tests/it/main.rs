@@ -42,6 +42,7 @@ mod large_answers;
 mod laws;
 mod log_files;
 mod metrics;
+mod nouns;
 mod openapi;
 mod opening;
 mod otlp;
