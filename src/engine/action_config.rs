@@ -15,6 +15,8 @@ enum Kind {
 impl Kind {
     fn holds(self, value: &Value) -> bool {
         match self {
+            // As if it were not there, which is what clients with optional fields mean.
+            _ if value.is_null() => true,
             Self::Integer => value.is_i64(),
             Self::Text => value.is_string(),
             Self::Flag => value.is_boolean(),
@@ -122,6 +124,15 @@ mod tests {
                 false,
             ),
             ("schedule_nodes", json!({"commands": ["a"]}), false),
+            ("schedule_nodes", json!({"commands": null}), false),
+            ("schedule_nodes", json!({"max_parallel_jobs": null}), true),
+            (
+                "schedule_nodes",
+                json!({"num_allocations": u64::MAX}),
+                false,
+            ),
+            ("schedule_nodes", json!({"num_allocations": i64::MIN}), true),
+            ("run_commands", json!({"commands": null}), false),
             ("something_else", json!({"any": [1]}), true),
             ("something_else", json!([1]), false),
             ("run_commands", json!(null), false),

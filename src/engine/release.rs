@@ -12,8 +12,8 @@ use crate::wire::JobStatus;
 /// A cancelled one counts as ended for those behind it, so this goes on until
 /// nothing is left to decide. Its cost is what it decides, not the workflow.
 ///
-/// `ended` are the jobs that ended before, which may be what actions wait for; it may be
-/// left empty where `state` says that there are none.
+/// `ended` are the jobs that ended before and do not count for actions yet; it may be left
+/// empty where `state` says that there are no actions.
 ///
 /// # Errors
 ///

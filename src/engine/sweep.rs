@@ -30,8 +30,9 @@ impl Command for Sweep {
             }
             state.has_failures |= ended.iter().any(|(_, failed)| *failed);
             workflows::set_failures(tx, workflow_id, state.has_failures)?;
-            let jobs = ended.iter().map(|(job_id, _)| *job_id).collect();
-            decide_blocked(tx, effects, workflow_id, &state, jobs)?;
+            // For actions they count already: Torc does that when it records an ending, and
+            // leaves only what the ending releases for later.
+            decide_blocked(tx, effects, workflow_id, &state, Vec::new())?;
             for (job_id, _) in &ended {
                 graph::mark_processed(tx, *job_id)?;
             }

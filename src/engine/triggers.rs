@@ -2,6 +2,8 @@
 //! them, in the transaction in which it happens. The actions themselves are in
 //! `workflow_actions`; to carry them out is the workers' business.
 
+use std::collections::HashSet;
+
 use super::EngineError;
 use crate::store::{WriteTx, run_state, workflow_actions as rows};
 use crate::wire::JobStatus;
@@ -15,10 +17,13 @@ const ON_WORKFLOW_COMPLETE: &str = "on_workflow_complete";
 const ON_WORKER_START: &str = "on_worker_start";
 const ON_WORKER_COMPLETE: &str = "on_worker_complete";
 
-/// How often what an action waits for must happen.
+/// How often what an action waits for must happen: once for each of its jobs, however often
+/// the list names it, since each counts once.
 pub(super) fn required(trigger_type: &str, job_ids: Option<&[i64]>) -> i64 {
     match (trigger_type, job_ids) {
-        (ON_JOBS_READY | ON_JOBS_COMPLETE, Some(ids)) if !ids.is_empty() => ids.len() as i64,
+        (ON_JOBS_READY | ON_JOBS_COMPLETE, Some(ids)) if !ids.is_empty() => {
+            ids.iter().collect::<HashSet<_>>().len() as i64
+        }
         _ => 1,
     }
 }
@@ -116,6 +121,7 @@ mod tests {
     fn job_triggers_wait_for_each_of_their_jobs() {
         assert_eq!(required(ON_JOBS_READY, Some(&[4, 5])), 2);
         assert_eq!(required(ON_JOBS_COMPLETE, Some(&[4])), 1);
+        assert_eq!(required(ON_JOBS_COMPLETE, Some(&[4, 5, 4])), 2);
         assert_eq!(required(ON_JOBS_COMPLETE, Some(&[])), 1);
         assert_eq!(required(ON_JOBS_COMPLETE, None), 1);
         assert_eq!(required(ON_WORKFLOW_START, Some(&[4, 5])), 1);

@@ -234,17 +234,17 @@ impl Engine {
     /// # Errors
     ///
     /// An unknown action or node, an action that was claimed.
-    #[tracing::instrument(level = "debug", skip(self))]
+    #[tracing::instrument(level = "debug", skip(self, compute_node_id))]
     pub async fn claim_action(
         &self,
         workflow_id: i64,
-        id: i64,
+        action_id: i64,
         compute_node_id: Option<i64>,
     ) -> Result<ClaimActionResponse, EngineError> {
         self.may_use(Subject::Workflow(workflow_id)).await?;
         self.submit(ClaimAction {
             workflow_id,
-            id,
+            id: action_id,
             compute_node_id,
         })
         .await

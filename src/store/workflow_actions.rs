@@ -54,8 +54,8 @@ const FORGET_RECOVERY: Sql = Sql::new(
     "workflow_action.forget_recovery",
     "DELETE FROM workflow_action WHERE workflow_id = ? AND is_recovery <> 0",
 );
-/// How many of its jobs each action has in a state from `?2` on that it waits for; 0 for
-/// those that wait for no jobs. Besides, how many of them have ended.
+/// How many of its jobs have ended and how many are ready, for each action; 0 for those
+/// that wait for no jobs.
 const SATISFIED: Sql = Sql::new(
     "workflow_action.satisfied",
     "SELECT a.id, a.trigger_type, a.required_triggers, \

@@ -1,5 +1,6 @@
 //! The law of release: for any acyclic graph, any order, any outcome and any grouping
-//! of endings, a job is blocked, ready or cancelled exactly when the contract says so.
+//! of endings, a job is blocked, ready or cancelled exactly when the contract says so,
+//! and an action is due exactly when what it waits for has happened.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -59,10 +60,34 @@ fn endings() -> impl Strategy<Value = Vec<Ending>> {
     })
 }
 
+/// An action: its trigger, and the jobs that it waits for, one bit each.
+type Action = (&'static str, u16);
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let trigger = prop_oneof![
+        Just("on_jobs_ready"),
+        Just("on_jobs_complete"),
+        Just("on_workflow_complete"),
+    ];
+    // Few bits, so that some of them come true.
+    proptest::collection::vec((trigger, any::<u16>(), any::<u16>()), 0..5).prop_map(|all| {
+        all.into_iter()
+            .map(|(trigger, some, others)| (trigger, some & others))
+            .collect()
+    })
+}
+
+/// Whether a bit is set for this job.
+const fn names(bits: u16, job: usize) -> bool {
+    bits >> job & 1 == 1
+}
+
 /// The rules of the contract, told in the plainest way.
 struct Model {
     graph: Vec<Node>,
     status: Vec<&'static str>,
+    /// It was ready once.
+    was_ready: Vec<bool>,
     codes: Vec<i64>,
     failures: bool,
 }
@@ -73,20 +98,13 @@ fn ended(status: &str) -> bool {
 
 impl Model {
     fn new(graph: Vec<Node>) -> Self {
-        let status = graph
-            .iter()
-            .map(|node| {
-                if node.after.is_empty() {
-                    "ready"
-                } else {
-                    "blocked"
-                }
-            })
-            .collect();
+        let was_ready: Vec<bool> = graph.iter().map(|node| node.after.is_empty()).collect();
+        let first = |ready: &bool| if *ready { "ready" } else { "blocked" };
         Self {
+            status: was_ready.iter().map(first).collect(),
+            was_ready,
             codes: vec![0; graph.len()],
             graph,
-            status,
             failures: false,
         }
     }
@@ -133,12 +151,55 @@ impl Model {
         for (job, node) in self.graph.iter().enumerate() {
             if self.status[job] == "blocked" && waits_for_nobody(&self.status, node) {
                 self.status[job] = "ready";
+                self.was_ready[job] = true;
             }
+        }
+    }
+
+    /// Whether an action may be claimed.
+    fn due(&self, (trigger, bits): Action) -> bool {
+        let jobs = 0..self.graph.len();
+        let mut named = jobs.clone().filter(|job| names(bits, *job)).peekable();
+        let any = named.peek().is_some();
+        match trigger {
+            "on_jobs_ready" => any && named.all(|job| self.was_ready[job]),
+            "on_jobs_complete" => any && named.all(|job| ended(self.status[job])),
+            _ => self.status.iter().all(|status| ended(status)),
         }
     }
 }
 
-async fn follow(api: &Api, graph: Vec<Node>, endings: Vec<Ending>) -> Result<(), TestCaseError> {
+/// Creates the actions; answers their ids.
+async fn create_actions(api: &Api, flow: i64, jobs: &[i64], actions: &[Action]) -> Vec<Value> {
+    let mut ids = Vec::new();
+    for (trigger, bits) in actions {
+        let named: Vec<i64> = (0..jobs.len())
+            .filter(|job| names(*bits, *job))
+            .map(|job| jobs[job])
+            .collect();
+        let action = json!({
+            "workflow_id": flow, "trigger_type": trigger, "job_ids": named,
+            "action_type": "run_commands", "action_config": {"commands": ["true"]},
+        });
+        let path = format!("/workflows/{flow}/actions");
+        ids.push(api.post(&path, action).await["id"].clone());
+    }
+    ids
+}
+
+/// The ids of the actions that may be claimed.
+async fn pending(api: &Api, flow: i64) -> Vec<Value> {
+    let pending = api.get(&format!("/workflows/{flow}/actions/pending")).await;
+    let pending = pending.as_array().unwrap().iter();
+    pending.map(|action| action["id"].clone()).collect()
+}
+
+async fn follow(
+    api: &Api,
+    graph: Vec<Node>,
+    endings: Vec<Ending>,
+    actions: Vec<Action>,
+) -> Result<(), TestCaseError> {
     let flow = api.workflow().await;
     let mut ids: Vec<i64> = Vec::new();
     for (at, node) in graph.iter().enumerate() {
@@ -150,8 +211,16 @@ async fn follow(api: &Api, graph: Vec<Node>, endings: Vec<Ending>) -> Result<(),
         ids.push(api.post("/jobs", job).await["id"].as_i64().unwrap());
     }
     let compute_node = api.compute_node(flow).await;
+    let action_ids = create_actions(api, flow, &ids, &actions).await;
     api.initialize(flow).await;
     let mut model = Model::new(graph);
+    let due = |model: &Model| -> Vec<Value> {
+        let both = actions.iter().zip(&action_ids);
+        both.filter(|(action, _)| model.due(**action))
+            .map(|(_, id)| id.clone())
+            .collect()
+    };
+    prop_assert_eq!(pending(api, flow).await, due(&model), "at the start");
     for ending in endings {
         let ready = model.ready();
         if ready.is_empty() {
@@ -188,12 +257,20 @@ async fn follow(api: &Api, graph: Vec<Node>, endings: Vec<Ending>) -> Result<(),
             .map(|job| job["status"].as_str().unwrap())
             .collect();
         prop_assert_eq!(&now, &model.status, "after {:?} of {:?}", ending, &jobs);
+        prop_assert_eq!(
+            pending(api, flow).await,
+            due(&model),
+            "after {:?} of {:?}, of {:?}",
+            ending,
+            &jobs,
+            &actions
+        );
     }
     Ok(())
 }
 
 #[test]
-fn jobs_are_released_exactly_when_the_contract_says_so() {
+fn jobs_are_released_and_actions_due_exactly_when_the_contract_says_so() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(TestServer::start());
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
@@ -202,9 +279,12 @@ fn jobs_are_released_exactly_when_the_contract_says_so() {
         ..ProptestConfig::default()
     });
     runner
-        .run(&(graph(), endings()), |(graph, endings)| {
-            runtime.block_on(follow(&server.api, graph, endings))
-        })
+        .run(
+            &(graph(), endings(), actions()),
+            |(graph, endings, actions)| {
+                runtime.block_on(follow(&server.api, graph, endings, actions))
+            },
+        )
         .unwrap();
     runtime.block_on(server.stop());
 }

@@ -46,7 +46,7 @@ async fn put(api: &Api, path: &str, body: Value) {
     api.send(&format!("PUT {path}"), &body).await.ok();
 }
 
-/// A run from creation to reset, with every function of the guide that this version has.
+/// A run from creation to reset, with every function of the guide.
 #[tokio::test]
 async fn the_functions_of_the_guide_have_close_lines() {
     let directory = tempfile::tempdir().unwrap();
@@ -83,6 +83,15 @@ async fn the_functions_of_the_guide_have_close_lines() {
     api.post(&changed, Value::Null).await;
     api.get(&format!("/workflows/{w}/is_complete")).await;
     api.get(&format!("/workflows/{w}/status")).await;
+    let actions = format!("/workflows/{w}/actions");
+    let action = json!({
+        "workflow_id": w, "trigger_type": "on_worker_start", "action_type": "run_commands",
+        "action_config": {"commands": ["true"]},
+    });
+    let action = &api.post(&actions, action).await["id"];
+    api.get(&format!("{actions}/pending")).await;
+    api.post(&format!("{actions}/{action}/claim"), json!({}))
+        .await;
     put(&api, &format!("/workflows/{w}/cancel"), Value::Null).await;
     api.post(&format!("/workflows/{w}/reset_status"), Value::Null)
         .await;
@@ -105,6 +114,8 @@ async fn the_functions_of_the_guide_have_close_lines() {
         format!("process_changed_job_inputs{{workflow_id={w} dry_run=false}}"),
         format!("is_workflow_complete{{workflow_id={w}}}"),
         format!("get_workflow_status{{workflow_id={w}}}"),
+        format!("get_pending_actions{{workflow_id={w}}}"),
+        format!("claim_action{{workflow_id={w} action_id={action}}}"),
         format!("cancel_workflow{{workflow_id={w}}}"),
         format!("reset_workflow_status{{workflow_id={w} force=false}}"),
     ];

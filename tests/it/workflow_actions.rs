@@ -232,3 +232,118 @@ async fn what_no_worker_could_do_is_refused() {
     assert_eq!(api.get(&here).await, json!([]));
     server.stop().await;
 }
+
+/// A job counts once for an action, however often its list names it, and ends once.
+#[tokio::test]
+async fn a_job_counts_once() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let node = api.compute_node(flow).await;
+    let jobs = api.jobs(flow, &[("a", &[]), ("b", &[])]).await;
+    let (a, b) = (jobs[0], jobs[1]);
+    let twice = create(api, flow, "on_jobs_complete", json!({"job_ids": [a, a]})).await;
+    let both = create(api, flow, "on_jobs_complete", json!({"job_ids": [a, b, a]})).await;
+    let nobody = create(api, flow, "on_jobs_complete", json!({"job_ids": []})).await;
+    let required = |action: &Value| action["required_triggers"].as_i64().unwrap();
+    let stored = api.get(&format!("/workflows/{flow}/actions")).await;
+    let stored: Vec<i64> = stored.as_array().unwrap().iter().map(required).collect();
+    assert_eq!(stored, [1, 2, 1]);
+    api.initialize(flow).await;
+    let entry = |job: i64| {
+        json!({"job_id": job, "status": "completed", "run_id": 0,
+               "result": result(flow, job, node, "completed", 0)})
+    };
+    let batch = json!({"completions": [entry(a), entry(a)]});
+    let path = format!("/workflows/{flow}/batch_complete_jobs");
+    let answer = api.post(&path, batch).await;
+    assert_eq!(answer["completed"], json!([a]));
+    assert_eq!(due(api, flow, "").await, [twice]);
+    end(api, flow, node, b, 0).await;
+    assert_eq!(due(api, flow, "").await, [twice, both]);
+    assert!(!due(api, flow, "").await.contains(&nobody));
+    server.stop().await;
+}
+
+/// What the server computes is not taken from a request, and what would make an action due
+/// or done is not either.
+#[tokio::test]
+async fn a_new_action_is_neither_due_nor_done() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let node = api.compute_node(flow).await;
+    let told = json!({
+        "id": 77, "workflow_id": i64::MAX, "trigger_count": i64::MAX,
+        "required_triggers": i64::MIN, "executed": true, "executed_at": "now",
+        "executed_by": node, "trigger_type": "' OR 1 = 1 --",
+    });
+    let action = create(api, flow, "any", told).await;
+    let expected = json!([{
+        "id": action, "workflow_id": flow, "trigger_type": "' OR 1 = 1 --",
+        "action_type": "run_commands", "action_config": {"commands": ["echo hello"]},
+        "trigger_count": 0, "required_triggers": 1, "executed": false,
+        "persistent": false, "is_recovery": false,
+    }]);
+    assert_ne!(action, 77);
+    let here = format!("/workflows/{flow}/actions");
+    assert_eq!(api.get(&here).await, expected);
+    assert_eq!(due(api, flow, "").await, Vec::<i64>::new());
+    let hostile = "?trigger_type=%27%20OR%201%20=%201%20--&trigger_type=&trigger_type=%00";
+    assert_eq!(due(api, flow, hostile).await, Vec::<i64>::new());
+    // A claim does not ask whether an action is due.
+    let claim = format!("{here}/{action}/claim");
+    api.post(&claim, json!({"compute_node_id": null})).await;
+    let claimed = &api.get(&here).await[0];
+    assert_eq!(claimed["executed"], true);
+    assert!(claimed.get("executed_by").is_none());
+    server.stop().await;
+}
+
+/// The next run begins without what was made for a recovery.
+#[tokio::test]
+async fn an_initialisation_forgets_recoveries() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let job = api.jobs(flow, &[("a", &[])]).await[0];
+    let kept = create(api, flow, "on_jobs_ready", json!({"job_ids": [job]})).await;
+    let recovery = json!({"job_ids": [job], "is_recovery": true});
+    create(api, flow, "on_jobs_ready", recovery).await;
+    api.initialize(flow).await;
+    let left = api.get(&format!("/workflows/{flow}/actions")).await;
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    assert_eq!(due(api, flow, "").await, [kept]);
+    server.stop().await;
+}
+
+/// Many actions with long lists: an ended job is looked up, no list is read.
+#[tokio::test]
+async fn long_lists_are_counted_job_by_job() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let node = api.compute_node(flow).await;
+    let jobs: Vec<Value> = (0..3_000)
+        .map(|job| json!({"workflow_id": flow, "name": format!("j{job}"), "command": "true"}))
+        .collect();
+    let made = api.post("/bulk_jobs", json!({"jobs": jobs})).await;
+    let made = made["jobs"].as_array().unwrap().iter();
+    let ids: Vec<i64> = made.map(|job| job["id"].as_i64().unwrap()).collect();
+    let mut actions = Vec::new();
+    for _ in 0..20 {
+        actions.push(create(api, flow, "on_jobs_complete", json!({"job_ids": ids})).await);
+    }
+    api.initialize(flow).await;
+    let entry = |job: &i64| {
+        json!({"job_id": job, "status": "completed", "run_id": 0,
+               "result": result(flow, *job, node, "completed", 0)})
+    };
+    let completions: Vec<Value> = ids[1..].iter().map(entry).collect();
+    let path = format!("/workflows/{flow}/batch_complete_jobs");
+    api.post(&path, json!({"completions": completions})).await;
+    assert_eq!(due(api, flow, "").await, Vec::<i64>::new());
+    end(api, flow, node, ids[0], 0).await;
+    assert_eq!(due(api, flow, "").await, actions);
+    server.stop().await;
+}
