@@ -233,3 +233,38 @@ fn what_is_no_database_of_ours_is_left_alone() {
     assert!(said.contains("a newer torc-server wrote it"), "{said}");
     assert!(said.contains("m9999_from_tomorrow"), "{said}");
 }
+
+/// Torc counts an ending for actions when it records it, and releases what waited on it
+/// later: what was left to release is released here, and nothing is counted again.
+#[tokio::test]
+async fn what_torc_counted_is_not_counted_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("torc.db");
+    write_torc_file(&path);
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "UPDATE job SET status = 5 WHERE id = 2; \
+             INSERT INTO result (workflow_id, job_id, run_id, compute_node_id, return_code, \
+               exec_time_minutes, completion_time, status) \
+             VALUES (1, 2, 1, 1, 0, 0.1, '2026-01-01T00:00:00Z', 5); \
+             UPDATE workflow_action \
+             SET job_ids = '[2,3]', required_triggers = 2, trigger_count = 1",
+        )
+        .unwrap();
+    let server = TestServer::start_with(|config| config.database = Some(path)).await;
+    let api = &server.api;
+    for _ in 0..200 {
+        if api.status(3).await == "ready" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(api.status(3).await, "ready");
+    assert_eq!(api.get("/workflows/1/actions/pending").await, json!([]));
+    let mut ending = result(1, 3, 1, "completed", 0);
+    ending["run_id"] = json!(1);
+    api.post("/jobs/3/complete_job/completed/1", ending).await;
+    assert_eq!(api.get("/workflows/1/actions/pending").await[0]["id"], 1);
+    server.stop().await;
+}
