@@ -63,11 +63,17 @@ use crate::wire::page::{MAX_LIMIT, Paging};
 /// The rules over an open store. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
+    parts: Arc<Parts>,
+    caller: Caller,
+}
+
+/// What every caller's engine has in common.
+#[derive(Clone)]
+struct Parts {
     writer: Writer,
     reads: Reads,
     events: Broadcaster,
-    caller: Caller,
-    rules: Arc<AccessRules>,
+    rules: AccessRules,
     sql: AdminSql,
 }
 
@@ -79,37 +85,38 @@ impl Engine {
     /// An engine that writes and reads through these, and broadcasts through `events`.
     pub fn new(writer: Writer, reads: Reads, events: Broadcaster) -> Self {
         Self {
-            writer,
-            reads,
-            events,
+            parts: Arc::new(Parts {
+                writer,
+                reads,
+                events,
+                rules: AccessRules::default(),
+                sql: AdminSql::default(),
+            }),
             caller: Caller::default(),
-            rules: Arc::default(),
-            sql: AdminSql::default(),
         }
     }
 
     /// The same engine, where `rules` say who may do what; without them everybody may do
     /// everything.
     #[must_use]
-    pub fn with_access_rules(self, rules: AccessRules) -> Self {
-        Self {
-            rules: Arc::new(rules),
-            ..self
-        }
+    pub fn with_access_rules(mut self, rules: AccessRules) -> Self {
+        Arc::make_mut(&mut self.parts).rules = rules;
+        self
     }
 
     /// The same engine, where administrators may send this SQL.
     #[must_use]
-    pub fn with_admin_sql(self, sql: AdminSql) -> Self {
-        Self { sql, ..self }
+    pub fn with_admin_sql(mut self, sql: AdminSql) -> Self {
+        Arc::make_mut(&mut self.parts).sql = sql;
+        self
     }
 
     /// The same engine on behalf of `caller`: what it is asked from then on, that one asks.
     #[must_use]
     pub fn on_behalf_of(&self, caller: Caller) -> Self {
         Self {
+            parts: Arc::clone(&self.parts),
             caller,
-            ..self.clone()
         }
     }
 
@@ -120,7 +127,7 @@ impl Engine {
 
     /// The live event streams.
     pub fn events(&self) -> &Broadcaster {
-        &self.events
+        &self.parts.events
     }
 
     /// Hands a command to the writer.
@@ -128,12 +135,12 @@ impl Engine {
     where
         C: Command<Error = EngineError>,
     {
-        self.writer.submit(command).await
+        self.parts.writer.submit(command).await
     }
 
     /// A read connection for the operation `id`.
     pub(crate) async fn read(&self, id: &'static str) -> Result<ReadConn, EngineError> {
-        Ok(self.reads.get(id).await?)
+        Ok(self.parts.reads.get(id).await?)
     }
 
     /// Rows that a list may have before any filter, `most` at most; cheap to find out.
@@ -153,7 +160,7 @@ impl Engine {
 
     /// A read connection for the operation `id`, which answers a list of any length.
     pub(crate) async fn read_list(&self, id: &'static str) -> Result<ReadConn, EngineError> {
-        Ok(self.reads.get_for_list(id).await?)
+        Ok(self.parts.reads.get_for_list(id).await?)
     }
 }
 

@@ -82,7 +82,7 @@ impl Engine {
     ///
     /// What does not exist, before anything else; a caller that may not.
     pub(crate) async fn may_use(&self, subject: Subject) -> Result<(), EngineError> {
-        if !self.rules.enforced {
+        if !self.parts.rules.enforced {
             return Ok(());
         }
         let (table, id) = match subject {
@@ -96,7 +96,7 @@ impl Engine {
         let Some(name) = name else {
             return Err(EngineError::Forbidden(NAMELESS.to_owned()));
         };
-        if standing.owner || standing.member || self.rules.admins.contains(name) {
+        if standing.owner || standing.member || self.parts.rules.admins.contains(name) {
             return Ok(());
         }
         Err(EngineError::Forbidden(format!(
@@ -124,13 +124,13 @@ impl Engine {
 
     /// Whether the caller may do everything.
     pub(super) fn is_admin(&self) -> bool {
-        let admin = |name| self.rules.admins.contains(name);
-        !self.rules.enforced || self.caller.known().is_some_and(admin)
+        let admin = |name| self.parts.rules.admins.contains(name);
+        !self.parts.rules.enforced || self.caller.known().is_some_and(admin)
     }
 
     /// Whether callers may use only what is theirs.
     pub fn enforces_access(&self) -> bool {
-        self.rules.enforced
+        self.parts.rules.enforced
     }
 
     /// Refuses a caller that is neither this user nor an administrator.

@@ -205,7 +205,7 @@ impl Engine {
     ///
     /// What the store says.
     pub async fn set_admins(&self) -> Result<(), EngineError> {
-        let admins = self.rules.admins.iter().cloned().collect();
+        let admins = self.parts.rules.admins.iter().cloned().collect();
         self.submit(SetAdmins(admins)).await
     }
 

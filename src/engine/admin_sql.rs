@@ -111,10 +111,10 @@ impl Engine {
     ) -> Result<AdminSqlResponse, EngineError> {
         self.require_admin()?;
         let off = |what: &str| EngineError::Forbidden(format!("{what} switched off by a flag"));
-        if !self.sql.enabled {
+        if !self.parts.sql.enabled {
             return Err(off("admin SQL is"));
         }
-        if request.write && !self.sql.writes {
+        if request.write && !self.parts.sql.writes {
             return Err(off("writes by admin SQL are"));
         }
         sql_check::check(&request.sql, request.write, request.allow_full_table)
@@ -130,8 +130,8 @@ impl Engine {
             let done = self.submit(write).await?;
             return done.map_err(|message| refused("ExecutionFailed", message));
         }
-        let _turn = self.sql.turns.acquire().await;
-        let path = self.reads.path().to_owned();
+        let _turn = self.parts.sql.turns.acquire().await;
+        let path = self.parts.reads.path().to_owned();
         let read = move || rows::read(&path, &request.sql, limit);
         let done = task::spawn_blocking("admin-sql", read).await;
         let done = done.map_err(|_| EngineError::Store(crate::store::StoreError::Panicked))?;

@@ -12,6 +12,6 @@ impl Engine {
     ///
     /// What the database says.
     pub async fn statement_texts(&self) -> Result<Vec<StatementTexts>, EngineError> {
-        Ok(statements::explained(&self.reads).await?)
+        Ok(statements::explained(&self.parts.reads).await?)
     }
 }

@@ -101,6 +101,11 @@ impl Auth {
         checks.is_some_and(|checks| !checks.users().has(name))
     }
 
+    /// Whether there are users to tell apart.
+    pub fn asks(&self) -> bool {
+        self.checks.is_some()
+    }
+
     /// Reads the file of users again; none without one. Answers how many there are.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
+use super::traffic;
 use crate::engine::EngineError;
 use crate::engine::error::StoreError;
 use crate::telemetry::resource;
@@ -85,10 +86,12 @@ pub async fn bounded(State(bodies): State<Bodies>, request: Request, next: Next)
         refusal.headers_mut().insert(header::CONNECTION, close);
         return refusal;
     };
-    if units == 0 {
-        return next.run(request).await;
-    }
-    next.run(request.map(impatient)).await
+    let request = if units == 0 {
+        request
+    } else {
+        request.map(impatient)
+    };
+    next.run(traffic::looked_at(request).await).await
 }
 
 /// A body that ends with an error when its client stops sending: what it was promised

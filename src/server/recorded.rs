@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::traffic::{self, Traffic};
 use crate::telemetry::request::{self, Asked, Parent};
 use crate::wire::BASE_PATH;
 
@@ -22,7 +23,7 @@ type Names = RwLock<HashMap<Method, HashMap<String, &'static str>>>;
 static NAMES: LazyLock<Names> = LazyLock::new(Names::default);
 
 /// The middleware.
-pub async fn recorded(request: Request, next: Next) -> Response {
+pub async fn recorded(State(traffic): State<Traffic>, request: Request, next: Next) -> Response {
     let route = match request.extensions().get::<MatchedPath>() {
         Some(path) => name(request.method(), path.as_str()),
         None => UNKNOWN,
@@ -32,9 +33,11 @@ pub async fn recorded(request: Request, next: Next) -> Response {
         path: request.uri().path().into(),
         parent: parent(request.headers()),
     };
-    request::record(asked, next.run(request), |response| {
-        response.status().as_u16()
-    })
+    request::record(
+        asked,
+        traffic::counted(traffic, request, next),
+        |response| response.status().as_u16(),
+    )
     .await
 }
 

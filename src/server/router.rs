@@ -88,10 +88,6 @@ pub fn router(
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(bulk)
         .layer(middleware::from_fn_with_state(
-            traffic.clone(),
-            traffic::looked_at,
-        ))
-        .layer(middleware::from_fn_with_state(
             (bounds.answers.clone(), engine.clone()),
             answers::bounded,
         ))
@@ -103,18 +99,22 @@ pub fn router(
         answers: bounds.answers.clone(),
         bodies,
     };
-    Router::new()
+    let all = Router::new()
         .nest(BASE_PATH, api)
         .route("/", get(front))
         .route("/dashboard", get(front))
         .route("/dashboard/", get(front))
         .merge(debug::routes(&engine, telemetry, shutdown, sources))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(middleware::from_fn_with_state(auth, auth::identified))
-        .layer(middleware::from_fn(headers))
-        .layer(middleware::from_fn_with_state(traffic, traffic::counted))
-        .layer(middleware::from_fn(recorded))
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED });
+    // Each layer costs every request a little; this one only where it does something.
+    let all = if auth.asks() {
+        all.layer(middleware::from_fn_with_state(auth, auth::identified))
+    } else {
+        all
+    };
+    all.layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn_with_state(traffic, recorded))
         .with_state(engine)
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -110,40 +110,41 @@ fn length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// The middleware.
-pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next: Next) -> Response {
+/// Counts a request that `next` answers, and tells of it who listens.
+pub async fn counted(traffic: Traffic, mut request: Request, next: Next) -> Response {
     let begun = Tick::now();
     let bytes_in = length(request.headers()).unwrap_or(0);
     let event = (traffic.0.events.receiver_count() > 0).then(|| asked(&request));
-    let shown = Seen::default();
-    if event.is_some() && traffic.looks_at_bodies() {
-        request.extensions_mut().insert(shown.clone());
+    let seen = (event.is_some() && traffic.looks_at_bodies()).then(|| Seen {
+        traffic: traffic.clone(),
+        body: Arc::default(),
+    });
+    if let Some(seen) = &seen {
+        request.extensions_mut().insert(seen.clone());
     }
     let response = next.run(request).await;
+    let exact = response.body().size_hint().exact();
     let status = response.status().as_u16();
-    let (parts, body) = response.into_parts();
-    let exact = body.size_hint().exact();
-    traffic
-        .0
-        .stats
-        .add(clock::now_ms(), status, bytes_in, exact.unwrap_or(0));
-    let mut body = match exact {
-        Some(_) => body,
-        None => metered(traffic.clone(), body),
-    };
+    let sent = exact.unwrap_or(0);
+    traffic.0.stats.add(clock::now_ms(), status, bytes_in, sent);
+    if exact.is_some() && event.is_none() {
+        return response;
+    }
+    let (parts, mut body) = response.into_parts();
+    if exact.is_none() {
+        body = metered(traffic.clone(), body);
+    }
     if let Some(mut event) = event {
         event.status = status;
-        event.request_body = shown.0.get().cloned();
+        event.request_body = seen.as_ref().and_then(|seen| seen.body.get().cloned());
         event.latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let id = parts.headers.get(SPAN_ID);
         event.request_id = id.and_then(|id| Some(id.to_str().ok()?.to_owned()));
         if let Some(Caller::Named(name)) = parts.extensions.get::<Caller>() {
             event.user = Some(name.as_ref().to_owned());
         }
-        if exact.is_some() && traffic.looks_at_bodies() {
-            let (same, shown) = traffic.look_at(body, exact).await;
-            event.response_body = shown;
-            body = same;
+        if exact.is_some() && seen.is_some() {
+            (body, event.response_body) = traffic.look_at(body, exact).await;
         }
         // An error means that the last listener has just left.
         let _ = traffic.0.events.send(Arc::new(event));
@@ -151,23 +152,27 @@ pub async fn counted(State(traffic): State<Traffic>, mut request: Request, next:
     Response::from_parts(parts, body)
 }
 
-/// Where what is seen of a request's body is put down.
-#[derive(Clone, Default)]
-struct Seen(Arc<OnceLock<CapturedBody>>);
+/// Where what is seen of a request's body is put down, and by whose rules.
+#[derive(Clone)]
+struct Seen {
+    traffic: Traffic,
+    body: Arc<OnceLock<CapturedBody>>,
+}
 
-/// The middleware that looks at a request's body, once it is known who sends it and there
-/// is room for it.
-pub async fn looked_at(State(traffic): State<Traffic>, request: Request, next: Next) -> Response {
+/// Looks at a request's body if somebody listens for it. To be called once it is known who
+/// sends it and there is room for it.
+pub async fn looked_at(request: Request) -> Request {
     let Some(seen) = request.extensions().get::<Seen>().cloned() else {
-        return next.run(request).await;
+        return request;
     };
     let (parts, body) = request.into_parts();
-    let (body, shown) = traffic.look_at(body, length(&parts.headers)).await;
+    let size = length(&parts.headers);
+    let (body, shown) = seen.traffic.look_at(body, size).await;
     if let Some(shown) = shown {
         // Nobody else puts anything there.
-        let _ = seen.0.set(shown);
+        let _ = seen.body.set(shown);
     }
-    next.run(Request::from_parts(parts, body)).await
+    Request::from_parts(parts, body)
 }
 
 /// What is known of a request before it is answered.
