@@ -121,12 +121,8 @@ fn complete(document: &mut Value) {
         return;
     };
     for (path, methods) in paths {
-        for operation in methods
-            .as_object_mut()
-            .into_iter()
-            .flat_map(Map::values_mut)
-        {
-            errors(path, operation);
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            errors(method, path, operation);
             parameters(operation);
             links(operation);
         }
@@ -141,7 +137,7 @@ fn complete(document: &mut Value) {
 }
 
 /// Adds the refusals that the contract leaves out.
-fn errors(path: &str, operation: &mut Value) {
+fn errors(method: &str, path: &str, operation: &mut Value) {
     let told = json!({"schema": {"$ref": "#/components/schemas/ErrorResponse"}});
     let text = json!({"schema": {"type": "string"}});
     let as_json = |why: &str| json!({"description": why, "content": {"application/json": told}});
@@ -161,10 +157,12 @@ fn errors(path: &str, operation: &mut Value) {
     );
     add("403", as_json("The caller may not do this."));
     add("404", as_json("What is named does not exist."));
-    add(
-        "409",
-        as_json("It exists already, or something else goes on."),
-    );
+    if method != "get" {
+        add(
+            "409",
+            as_json("It exists already, or something else goes on."),
+        );
+    }
     add("503", as_json("Not now; try again after a second."));
     if has_body || has_parameters {
         add(

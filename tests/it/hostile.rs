@@ -256,6 +256,9 @@ async fn parameters() {
                 let request = operation.request(Some(at), value);
                 tried.send(&operation, &request, body.clone()).await;
             }
+            // Longer than a pattern of SQLite may be.
+            let request = operation.request(Some(at), &"a%25".repeat(15_000));
+            tried.send(&operation, &request, body.clone()).await;
         }
     }
     tried.end(3_000).await;

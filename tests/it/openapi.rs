@@ -13,10 +13,10 @@ fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<(String
             let names: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
             for name in names {
                 let path = format!("{path}/{name}");
-                let of = |all: &serde_json::Map<String, Value>| {
-                    all.get(name).cloned().unwrap_or(Value::Null)
-                };
-                differences(&path, &of(theirs), &of(ours), found);
+                match (theirs.get(name), ours.get(name)) {
+                    (Some(theirs), Some(ours)) => differences(&path, theirs, ours, found),
+                    (_, ours) => found.push((path, ours.cloned().unwrap_or_default())),
+                }
             }
         }
         (Value::Array(theirs), Value::Array(ours)) if ours.starts_with(theirs) => {
@@ -59,6 +59,7 @@ async fn the_document_is_the_contract_and_what_is_listed() {
     let served = server.api.get("/openapi.json").await;
     server.stop().await;
 
+    only_adds_responses(&contract, &served);
     let mut found = Vec::new();
     differences("", &contract, &served, &mut found);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -73,6 +74,22 @@ async fn the_document_is_the_contract_and_what_is_listed() {
         unlisted.is_empty() && gone.is_empty(),
         "docs/compatibility.md does not list {unlisted:?}, and lists {gone:?} in vain"
     );
+}
+
+/// Of the contract's own responses none is changed, but that a refusal may be text besides.
+fn only_adds_responses(contract: &Value, served: &Value) {
+    for (path, methods) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, theirs) in operation["responses"].as_object().unwrap() {
+                let ours = &served["paths"][path][method]["responses"][status];
+                let of = format!("{method} {path} {status}");
+                let kind = "application/json";
+                assert_eq!(ours["content"][kind], theirs["content"][kind], "{of}");
+                let kinds = ours["content"].as_object().unwrap().len();
+                assert_eq!(kinds, if status == "422" { 2 } else { 1 }, "{of}");
+            }
+        }
+    }
 }
 
 /// The first column of the table in the documentation.
