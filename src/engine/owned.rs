@@ -179,8 +179,8 @@ impl Engine {
         workflow_id: i64,
         paging: &Paging,
     ) -> Result<ReadConn, EngineError> {
-        check_paging(paging)?;
         self.may_use(Subject::Workflow(workflow_id)).await?;
+        check_paging(paging)?;
         let conn = self.read_list(operation).await?;
         access::workflow_read(&conn, workflow_id).await?;
         Ok(conn)

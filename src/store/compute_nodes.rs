@@ -180,8 +180,12 @@ pub async fn list(
     }
     if let Some(scheduled) = query.scheduled_compute_node_id {
         // SQLite's own; PostgreSQL spells it scheduler ->> 'scheduler_id'.
-        select =
-            select.filter(Expr::cust("json_extract(scheduler, '$.scheduler_id')").eq(scheduled));
+        select = select.filter(
+            Expr::cust(
+                "iif(json_valid(scheduler), json_extract(scheduler, '$.scheduler_id'), NULL)",
+            )
+            .eq(scheduled),
+        );
     }
     let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found

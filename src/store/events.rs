@@ -117,8 +117,10 @@ pub async fn list(
     }
     if let Some(category) = &query.category {
         // SQLite's own; PostgreSQL spells it data ->> 'category'.
-        select =
-            select.filter(Expr::cust("json_extract(data, '$.category')").eq(category.as_str()));
+        select = select.filter(
+            Expr::cust("iif(json_valid(data), json_extract(data, '$.category'), NULL)")
+                .eq(category.as_str()),
+        );
     }
     let found = page(conn, select, None, paging, Column::Id, |_| true).await?;
     let items = found

@@ -32,7 +32,8 @@ const TIMES: &str = "SELECT coalesce(sum(r.exec_time_minutes), 0.0), \
 const RUNNING: &str = "SELECT j.id, j.name, coalesce(n.hostname, ''), \
      coalesce(n.compute_node_type, ''), n.scheduler, j.start_time, s.scheduler_id \
      FROM job j LEFT JOIN compute_node n ON n.id = j.compute_node_id \
-     LEFT JOIN scheduled_compute_node s ON s.id = json_extract(n.scheduler, '$.scheduler_id') \
+     LEFT JOIN scheduled_compute_node s ON s.workflow_id = j.workflow_id AND s.id = \
+       iif(json_valid(n.scheduler), json_extract(n.scheduler, '$.scheduler_id'), NULL) \
      WHERE j.workflow_id = ?1 AND j.status <> 0 AND j.status = 4 ORDER BY j.id LIMIT ?2 OFFSET ?3";
 
 /// A workflow's name, owner and whether it was cancelled.

@@ -463,6 +463,51 @@ async fn lists_of_workflows_hold_what_their_caller_may_see() {
     server.stop().await;
 }
 
+/// A node that claims to be of another workflow's allocation learns nothing of it.
+#[tokio::test]
+async fn nodes_do_not_tell_of_other_workflows_allocations() {
+    let (server, _users) = server().await;
+    let api = &server.api;
+    let theirs = Rows::make(api, "theirs").await;
+    let allocation = json!({"workflow_id": theirs.workflow, "scheduler_id": 4242,
+                            "scheduler_config_id": 1, "scheduler_type": "slurm",
+                            "status": "active"});
+    let allocation = ask(api, "owner", "POST /scheduled_compute_nodes", &allocation)
+        .await
+        .ok();
+    let body = json!({"name": "own", "user": "ignored"});
+    let own = ask(api, "stranger", "POST /workflows", &body).await.ok()["id"]
+        .as_i64()
+        .unwrap();
+    let node = json!({
+        "workflow_id": own, "hostname": "h", "pid": 1, "num_cpus": 1, "memory_gb": 1.0,
+        "num_gpus": 0, "num_nodes": 1, "compute_node_type": "slurm",
+        "start_time": "2026-01-01T00:00:00Z", "scheduler": {"scheduler_id": allocation["id"]},
+    });
+    let node = ask(api, "stranger", "POST /compute_nodes", &node)
+        .await
+        .ok()["id"]
+        .clone();
+    let job = json!({"workflow_id": own, "name": "j", "command": "c"});
+    let job = ask(api, "stranger", "POST /jobs", &job).await.ok()["id"].clone();
+    for request in [
+        format!("POST /workflows/{own}/initialize_jobs"),
+        format!("POST /workflows/{own}/claim_next_jobs"),
+        format!("PUT /jobs/{job}/start_job/0/{node}"),
+    ] {
+        ask(api, "stranger", &request, &Value::Null).await.ok();
+    }
+    let running = format!("GET /workflows/{own}/running_jobs");
+    let running = ask(api, "stranger", &running, &Value::Null).await.ok();
+    assert_eq!(running["total_count"], 1);
+    assert_eq!(
+        running["items"][0].get("scheduler_job_id"),
+        None,
+        "{running}"
+    );
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_group_of_administrators_is_the_configurations() {
     let (server, _users) = server().await;

@@ -339,3 +339,57 @@ async fn what_is_no_json() {
     }
     tried.end(200).await;
 }
+
+/// A body that ends in the middle, declared whole or in chunks: nothing of it is taken.
+#[tokio::test]
+async fn bodies_that_are_cut_off() {
+    let contract = contract();
+    let mut tried = Tried::new(&contract).await;
+    let address = tried
+        .server
+        .api
+        .root()
+        .strip_prefix("http://")
+        .unwrap()
+        .to_owned();
+    for operation in operations(&contract) {
+        let Some(schema) = &operation.body else {
+            continue;
+        };
+        let request = operation.request(None, "");
+        let (method, path) = request.split_once(' ').unwrap();
+        let body = fitting(&contract, schema).to_string();
+        let half = &body[..body.len() / 2];
+        for (how, sent) in [
+            (format!("content-length: {}", body.len()), half.to_owned()),
+            (
+                "transfer-encoding: chunked".to_owned(),
+                format!("{:x}\r\n{half}\r\n", half.len()),
+            ),
+        ] {
+            let text = format!(
+                "{method} /torc-service/v1{path} HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\n{how}\r\n\r\n{sent}"
+            );
+            let answer = cut_off(&address, &text).await;
+            let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+            assert!(refused, "{request} {how}: {answer}");
+            let now = version(&tried.watch);
+            assert_eq!(now, tried.version, "{request} {how} left a trace");
+            tried.requests += 1;
+        }
+    }
+    tried.end(80).await;
+}
+
+/// Sends this and no more; answers what came back.
+async fn cut_off(address: &str, text: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an answer too.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}

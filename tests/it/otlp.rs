@@ -207,8 +207,19 @@ async fn a_job_is_a_trace(grpc: bool) {
     let name = service.next().unwrap().value.clone().unwrap().value;
     assert_eq!(name, Some(Any::StringValue("torc-test".to_owned())));
 
-    let report = timings(&server.api()).await;
-    assert!(report["otlp"]["exported"].as_u64().unwrap() > 0);
+    // The collector has the spans before their sender knows that it took them.
+    let report = async {
+        loop {
+            let report = timings(&server.api()).await;
+            if report["otlp"]["exported"].as_u64().unwrap() > 0 {
+                return report;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let report = tokio::time::timeout(std::time::Duration::from_secs(30), report)
+        .await
+        .unwrap();
     assert_eq!(report["otlp"]["failed"], 0);
     server.signal("TERM");
     let (status, log) = server.wait();
