@@ -302,7 +302,10 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..4_000 {
                         note("test", "x", Tick::now(), Duration::ZERO);
-                        assert!(bytes() <= LIMIT as usize, "{}", bytes());
+                        // The rings are added up one after the other, and a thread that is
+                        // put aside meanwhile may count what went from one to the next twice.
+                        let held = (0..20).map(|_| bytes()).min().unwrap_or(0);
+                        assert!(held <= LIMIT as usize, "{held}");
                     }
                 });
             }
