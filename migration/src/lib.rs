@@ -10,6 +10,7 @@ mod m0003_no_dependents;
 mod m0004_actions;
 
 pub use m0002_engine::REBUILD_COUNTERS;
+pub use m0004_actions::REBUILD_ACTION_JOBS;
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 

@@ -25,11 +25,15 @@ WHEN NEW.job_ids IS NOT OLD.job_ids BEGIN
     INSERT OR IGNORE INTO workflow_action_job (job_id, action_id)
     SELECT value, NEW.id FROM json_each(iif(json_valid(NEW.job_ids), NEW.job_ids, '[]')) WHERE type = 'integer';
 END;
-
-INSERT OR IGNORE INTO workflow_action_job (job_id, action_id)
-SELECT j.value, a.id FROM workflow_action a,
-    json_each(iif(json_valid(a.job_ids), a.job_ids, '[]')) j WHERE j.type = 'integer';
 ";
+
+/// Makes the table what the lists say. To be run in order, in one transaction.
+pub const REBUILD_ACTION_JOBS: &[&str] = &[
+    "DELETE FROM workflow_action_job",
+    "INSERT OR IGNORE INTO workflow_action_job (job_id, action_id)
+     SELECT j.value, a.id FROM workflow_action a,
+         json_each(iif(json_valid(a.job_ids), a.job_ids, '[]')) j WHERE j.type = 'integer'",
+];
 
 /// Adds the table and its triggers.
 #[derive(DeriveMigrationName)]
@@ -40,6 +44,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         db.execute_unprepared(TABLE).await?;
+        for statement in REBUILD_ACTION_JOBS {
+            db.execute_unprepared(statement).await?;
+        }
         Ok(())
     }
 

@@ -130,9 +130,13 @@ impl Engine {
             let done = self.submit(write).await?;
             return done.map_err(|message| refused("ExecutionFailed", message));
         }
-        let _turn = self.parts.sql.turns.acquire().await;
+        let turn = Arc::clone(&self.parts.sql.turns).acquire_owned().await;
         let path = self.parts.reads.path().to_owned();
-        let read = move || rows::read(&path, &request.sql, limit);
+        let read = move || {
+            // It goes on when its client has gone, and so does its turn.
+            let _turn = turn;
+            rows::read(&path, &request.sql, limit)
+        };
         let done = task::spawn_blocking("admin-sql", read).await;
         let done = done.map_err(|_| EngineError::Store(crate::store::StoreError::Panicked))?;
         done.map_err(|message| refused("QueryFailed", message))

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entity::admin_audit_log::{self as table, Column, Entity};
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder, QuerySelect};
@@ -56,6 +57,7 @@ pub fn read(path: &Path, sql: &str, limit: usize) -> Result<AdminSqlResponse, Fa
     let conn = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
     let prepare = || {
         conn.busy_timeout(backend::BUSY)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, MOST_BYTES as i32)?;
         conn.execute_batch("PRAGMA query_only = ON")
     };
     prepare().map_err(|error| error.to_string())?;
@@ -171,12 +173,12 @@ fn collect(statement: &mut Statement<'_>, limit: usize) -> Result<AdminSqlRespon
         }
         let mut item = Map::new();
         for (at, column) in columns.iter().enumerate() {
-            let value = json(row.get_ref(at)?);
-            bytes += column.len() + value.as_str().map_or(16, str::len);
-            item.insert(column.clone(), value);
-        }
-        if bytes > MOST_BYTES {
-            return Err(Early::TooLarge);
+            let value = row.get_ref(at)?;
+            bytes += column.len() + shown_bytes(value);
+            if bytes > MOST_BYTES {
+                return Err(Early::TooLarge);
+            }
+            item.insert(column.clone(), json(value));
         }
         items.push(item);
     }
@@ -201,6 +203,15 @@ fn unique(names: Vec<&str>) -> Vec<String> {
         all.push(given);
     }
     all
+}
+
+/// Bytes that a value takes in an answer, roughly.
+fn shown_bytes(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Text(text) => text.len(),
+        ValueRef::Blob(bytes) => 2 * bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 16,
+    }
 }
 
 fn json(value: ValueRef<'_>) -> Value {
@@ -248,7 +259,8 @@ pub fn log(tx: &WriteTx<'_>, entry: &AdminAuditLogEntry) -> Result<(), StoreErro
 ///
 /// What the database says.
 pub fn rebuild_counters(tx: &WriteTx<'_>) -> Result<(), StoreError> {
-    for sql in migration::REBUILD_COUNTERS {
+    let all = migration::REBUILD_COUNTERS.iter();
+    for sql in all.chain(migration::REBUILD_ACTION_JOBS) {
         timed(
             "admin_sql.rebuild",
             |_| 0,

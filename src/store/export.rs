@@ -100,6 +100,7 @@ impl Export {
         if self.target.exists() && !self.overwrite {
             return Err(ExportError::Exists(self.target.display().to_string()));
         }
+        self.nobody_uses_target()?;
         match backend::looks_like_database(&self.source) {
             Ok(true) => {}
             Ok(false) => return Err(self.source_error(&"it is not an SQLite database")),
@@ -140,6 +141,30 @@ impl Export {
             jobs,
             bytes,
         })
+    }
+
+    /// Refuses to replace a database that a server has open, or that has a log beside it,
+    /// whose pages would be mixed into the copy.
+    fn nobody_uses_target(&self) -> Result<(), ExportError> {
+        let same = |path: &Path| path.canonicalize().ok();
+        if same(&self.target).is_some_and(|target| Some(target) == same(&self.source)) {
+            return Err(self.target_error(&"it is the database that is to be copied"));
+        }
+        let beside = |suffix: &str| {
+            let mut name = self.target.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        if std::fs::File::open(beside(".lock")).is_ok_and(|lock| lock.try_lock().is_err()) {
+            return Err(self.target_error(&"a server is running on it; stop it first"));
+        }
+        if beside("-wal").exists() {
+            return Err(self.target_error(
+                &"part of it is in the log beside it (-wal): start its server once and stop it, \
+                  or choose another file",
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses what would leave nothing, before anything is written.

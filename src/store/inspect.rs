@@ -48,12 +48,8 @@ pub fn check(path: &Path) -> Result<(), Unfit> {
         Err(error) => return Err(Unfit::Unreadable(error.to_string())),
     }
     whole(path)?;
-    if log_of(path).exists() {
-        // Its newest pages are in its log, so only SQLite itself can tell; a log that is
-        // there is one that a server of ours left.
-        return Ok(());
-    }
-    tables(path).map_err(|error| match error {
+    let looked = tables(path);
+    looked.map_err(|error| match error {
         Look::Unfit(unfit) => unfit,
         Look::Sqlite(error) => match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => Unfit::NotADatabase,
@@ -74,10 +70,10 @@ impl From<rusqlite::Error> for Look {
     }
 }
 
-/// Where SQLite keeps the log of a database.
-fn log_of(path: &Path) -> PathBuf {
+/// A file that SQLite keeps beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -107,7 +103,7 @@ fn whole(path: &Path) -> Result<(), Unfit> {
         size => size,
     };
     let pages = number(28);
-    if number(24) == number(92) && pages * page > length && !log_of(path).exists() {
+    if number(24) == number(92) && pages * page > length && !beside(path, "-wal").exists() {
         return Err(Unfit::Damaged(format!(
             "it has {length} bytes of {}",
             pages * page
@@ -116,9 +112,14 @@ fn whole(path: &Path) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Reads what tables there are and which of our changes were made, as from a file that
-/// nobody writes: so SQLite makes no files beside it.
+/// Reads what tables there are and which of our changes were made. Where there is no log
+/// beside the file, as from one that nobody writes: so SQLite makes no files beside it.
 fn tables(path: &Path) -> Result<(), Look> {
+    let log = beside(path, "-wal").exists();
+    tables_of(path, if log { "mode=ro" } else { "immutable=1" })
+}
+
+fn tables_of(path: &Path, how: &str) -> Result<(), Look> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -128,7 +129,8 @@ fn tables(path: &Path) -> Result<(), Look> {
             other => uri.push_str(&format!("%{other:02x}")),
         }
     }
-    uri.push_str("?immutable=1");
+    uri.push('?');
+    uri.push_str(how);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;

@@ -140,3 +140,45 @@ async fn flags_switch_it_off() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn what_would_reach_past_the_statement_is_refused() {
+    let server = TestServer::start().await;
+    let api = &server.api;
+    let flow = api.workflow().await;
+    let job = api.jobs(flow, &[("a", &[])]).await[0];
+    for statement in [
+        "CREATE TEMP TABLE file AS SELECT * FROM main.file WHERE 0",
+        "CREATE TABLE extra (id INTEGER)",
+        "UPDATE job SET priority = 7\0 WHERE id = 1",
+        "UPDATE job AS \u{a0}where SET priority = 7",
+        "UPDATE OR ROLLBACK job SET id = 2 WHERE id = 1",
+    ] {
+        let answer = sql(api, json!({"sql": statement, "write": true})).await;
+        assert_eq!(answer.status, 422, "{statement}: {answer:?}");
+        assert_eq!(
+            answer.body["error"]["error"], "InvalidStatement",
+            "{statement}"
+        );
+    }
+    assert_eq!(api.get(&format!("/jobs/{job}")).await["priority"], 0);
+    let large = sql(api, json!({"sql": "SELECT zeroblob(200000000)"})).await;
+    assert_eq!(
+        (large.status, &large.body["error"]["error"]),
+        (422, &json!("QueryFailed"))
+    );
+
+    // The table of what actions wait for is made anew as well.
+    let action = json!({
+        "workflow_id": flow, "trigger_type": "on_jobs_ready", "job_ids": [job],
+        "action_type": "run_commands", "action_config": {"commands": ["true"]},
+    });
+    api.post(&format!("/workflows/{flow}/actions"), action)
+        .await;
+    let forget = json!({"sql": "DELETE FROM workflow_action_job WHERE 1", "write": true});
+    assert_eq!(sql(api, forget).await.ok()["rows_affected"], 1);
+    api.initialize(flow).await;
+    let due = api.get(&format!("/workflows/{flow}/actions/pending")).await;
+    assert_eq!(due.as_array().unwrap().len(), 1, "{due}");
+    server.stop().await;
+}

@@ -135,3 +135,25 @@ async fn nothing_is_written_by_mistake() {
     assert!(!nothing.exists());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_database_that_is_in_use_is_not_replaced() {
+    let source = TestServer::start().await;
+    let target = TestServer::start().await;
+    let flow = target.api.workflow().await;
+    source.api.workflow().await;
+    for (output, said) in [
+        (source.database(), "it is the database that is to be copied"),
+        (target.database(), "a server is running on it"),
+    ] {
+        let answer = export(&source.database(), &output, &["--overwrite"]);
+        assert_eq!(answer.code, Some(1), "{answer:?}");
+        assert!(answer.err.contains(said), "{answer:?}");
+    }
+    // Both go on, and what they acknowledge from now on is there.
+    assert_eq!(target.api.get("/workflows").await["items"][0]["id"], flow);
+    source.api.workflow().await;
+    assert_eq!(source.api.get("/workflows").await["total_count"], 2);
+    target.stop().await;
+    source.stop().await;
+}

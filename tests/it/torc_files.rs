@@ -152,6 +152,47 @@ async fn goes_on(server: &TestServer) {
     assert_eq!(api.get("/workflows/1/actions/pending").await[0]["id"], 1);
 }
 
+/// A program that was killed leaves a log beside its database.
+#[test]
+fn a_log_beside_the_file_makes_it_no_database_of_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("theirs.db");
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE bookmarks (url TEXT)")
+        .unwrap();
+    // As if it were killed: the connection is not closed.
+    let copies = ["theirs.db", "theirs.db-wal"].map(|name| {
+        let copy = directory.path().join(format!("copy-{name}"));
+        std::fs::copy(directory.path().join(name), &copy).unwrap();
+        (std::fs::read(&copy).unwrap(), copy)
+    });
+    let mut command = torc_server();
+    command
+        .current_dir(directory.path())
+        .args([
+            "run",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-console",
+            "-d",
+        ])
+        .arg(directory.path().join("copy-theirs.db"));
+    let answer = output_bounded(&mut command);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(
+        answer.err.contains("another program's database"),
+        "{answer:?}"
+    );
+    for (before, copy) in copies {
+        assert!(
+            std::fs::read(&copy).unwrap() == before,
+            "{copy:?} was changed"
+        );
+    }
+}
+
 /// What a server says that refuses to start on this file, which it leaves as it is.
 fn refused(path: &Path) -> String {
     let before = std::fs::read(path).unwrap();
