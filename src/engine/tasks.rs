@@ -3,13 +3,16 @@
 //! A workflow has one at a time. Whoever asks for the same again gets the same task; the
 //! row is committed before the answer, and its end in the transaction of the work itself.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::workflow_runs::{Extent, InitializeJobs};
 use super::{Caller, Engine, EngineError, Subject, access};
 use crate::clock;
 use crate::store::tasks::{self as rows, NewTask};
-use crate::store::{Command, Effects, WriteTx};
+use crate::store::{Command, Effects, StoreError, WriteTx};
 use crate::telemetry::task;
 use crate::wire::events::Severity;
 use crate::wire::tasks::{ActiveTaskResponse, TaskModel};
@@ -19,6 +22,9 @@ use crate::wire::workflows::InitializeJobsQuery;
 const INITIALIZE: &str = "initialize_jobs";
 /// What is said of tasks that an earlier process left.
 const INTERRUPTED: &str = "server restarted while task was in progress";
+
+/// How long a failure that could not be stored waits before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a request for a task got.
 pub struct Asked {
@@ -178,25 +184,40 @@ impl Engine {
         extent: Extent,
     ) -> Result<TaskModel, EngineError> {
         self.may_use(Subject::Workflow(workflow_id)).await?;
-        let asked = self
-            .submit(CreateTask {
-                caller: self.caller().clone(),
-                workflow_id,
-                request: request_of(query),
-            })
-            .await?;
-        if asked.new {
-            let running = Running {
-                id: asked.task.id,
-                workflow_id,
-                caller: self.caller().clone(),
-            };
-            let engine = self.clone();
-            task::spawn("initialize-jobs", async move {
-                engine.carry_out(running, extent).await;
-            });
+        let create = CreateTask {
+            caller: self.caller().clone(),
+            workflow_id,
+            request: request_of(query),
+        };
+        let (tell, told) = oneshot::channel();
+        let engine = self.clone();
+        // A client may leave before its task is stored; once it is, somebody must do it.
+        task::spawn("initialize-jobs", async move {
+            engine.create_and_carry_out(create, extent, tell).await;
+        });
+        told.await
+            .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+    }
+
+    async fn create_and_carry_out(
+        &self,
+        create: CreateTask,
+        extent: Extent,
+        tell: oneshot::Sender<Result<TaskModel, EngineError>>,
+    ) {
+        let (caller, workflow_id) = (create.caller.clone(), create.workflow_id);
+        let asked = self.submit(create).await;
+        let running = asked.as_ref().ok().filter(|asked| asked.new);
+        let running = running.map(|asked| Running {
+            id: asked.task.id,
+            workflow_id,
+            caller,
+        });
+        // Whoever asked may have left.
+        let _ = tell.send(asked.map(|asked| asked.task));
+        if let Some(running) = running {
+            self.carry_out(running, extent).await;
         }
-        Ok(asked.task)
     }
 
     async fn carry_out(&self, task: Running, extent: Extent) {
@@ -215,10 +236,31 @@ impl Engine {
         };
         let Err(error) = work.await else { return };
         tracing::warn!(task = id, "an initialisation failed: {error}");
-        let error = error.to_string();
-        // Where even this fails, the next start of the server says so of the task.
-        if let Err(error) = self.submit(FailTask { task, error }).await {
-            tracing::error!(task = id, "a task's failure could not be stored: {error}");
+        self.fail(task, &error.to_string()).await;
+    }
+
+    /// Stores that a task failed, as soon as that can be: until then its workflow can have
+    /// no other one.
+    async fn fail(&self, task: Running, error: &str) {
+        let id = task.id;
+        loop {
+            let failed = FailTask {
+                task: task.clone(),
+                error: error.to_owned(),
+            };
+            match self.submit(failed).await {
+                Ok(()) => return,
+                Err(EngineError::Store(error))
+                    if error.is_transient() && !matches!(error, StoreError::Stopping) =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                // The next start of the server says so of the task.
+                Err(error) => {
+                    tracing::error!(task = id, "a task's failure could not be stored: {error}");
+                    return;
+                }
+            }
         }
     }
 

@@ -106,6 +106,45 @@ async fn a_batch_that_fails_tells_nothing_of_what_it_did() {
     check_invariants(&directory.path().join("x.db"));
 }
 
+/// The client of a task leaves before its task is stored: the task is carried out all the
+/// same, and its workflow can have the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_client_left_is_carried_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path(), &["-d", "x.db"]);
+    let api = server.api();
+    let flow = api.workflow().await;
+    let job = api.jobs(flow, &[("a", &[])]).await[0];
+    let metrics = format!("{}/metrics", api.root());
+    let open = async || -> f64 {
+        let page = http::get(&metrics).await.unwrap().text().await.unwrap();
+        let mut lines = page.lines();
+        let open = lines.find_map(|line| line.strip_prefix("torc_http_requests_open "));
+        open.unwrap().parse().unwrap()
+    };
+    let alone = open().await;
+    let sql = rusqlite::Connection::open(directory.path().join("x.db")).unwrap();
+    sql.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let request = format!("{}/workflows/{flow}/initialize_jobs?async=true", api.url());
+    let request = tokio::spawn(http::client().post(request).send());
+    until(&api, |writer| writer["holder"][0].is_object()).await;
+    request.abort();
+    let start = std::time::Instant::now();
+    while open().await > alone {
+        assert!(start.elapsed() < HANG, "the server never saw it leave");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sql.execute_batch("ROLLBACK").unwrap();
+    while api.status(job).await != "ready" {
+        assert!(start.elapsed() < HANG, "nobody carries it out");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(api.get("/tasks/1").await["status"], "succeeded");
+    server.signal("TERM");
+    assert!(server.wait().0.success());
+    check_invariants(&directory.path().join("x.db"));
+}
+
 /// More work is queued than can be done: the server ends in time all the same, with 0,
 /// and what it had not done leaves no trace.
 #[tokio::test(flavor = "multi_thread")]
